@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target of ours is compiled with; warnings are errors where `CI` is set.
+let settings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ] + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+let grdb: [Target.Dependency] = [
+  .product(name: "GRDB", package: "GRDB.swift"),
+  .product(name: "GRDBSQLite", package: "GRDB.swift"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser",
+  package: "swift-argument-parser"
+)
+
+let package = Package(
+  name: "renderstate",
+  products: [
+    .executable(name: "renderstate", targets: ["renderstate"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // JSON values, their text, and nothing of what they mean.
+    .target(name: "JSON", swiftSettings: settings),
+
+    // Bytes to messages and back, one line each, in order.
+    .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: settings),
+
+    // Which transitions are legal and what each one does.
+    .target(name: "RenderModel", dependencies: ["JSON"], swiftSettings: settings),
+
+    // Every method, notification and error of the wire.
+    .target(
+      name: "RenderProtocol",
+      dependencies: ["JSON", "JSONRPC", "RenderModel"],
+      swiftSettings: settings
+    ),
+
+    // The store: schema, triggers, queries, the gate.
+    .target(
+      name: "RenderStore",
+      dependencies: ["RenderModel", "JSON", logging] + grdb,
+      swiftSettings: settings
+    ),
+
+    // One handler per method; subscriptions, watchdog, leases.
+    .target(
+      name: "Sidecar",
+      dependencies: [
+        "JSON", "JSONRPC", "RenderModel", "RenderProtocol", "RenderStore", logging,
+      ],
+      swiftSettings: settings
+    ),
+
+    // The command.
+    .executableTarget(
+      name: "renderstate",
+      dependencies: ["Sidecar", "RenderStore", "JSONRPC", "JSON", arguments, logging],
+      swiftSettings: settings
+    ),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,51 @@
+/// The host's end of a connection in memory: it is handed bytes and hands out lines.
+public final class MemoryHost: @unchecked Sendable {
+  private var receiver: LineReceiver
+  private let outbox: Outbox
+  private var unread: [UInt8] = []
+
+  init(_ connection: Connection, maximumLineBytes: Int) {
+    receiver = LineReceiver(inbox: connection.inbox, maximumLineBytes: maximumLineBytes)
+    outbox = connection.outbox
+    connection.inbox.noteReader(isIdle: true)
+  }
+
+  /// Sends bytes as they are.
+  public func send(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { _ = receiver.take($0) }
+  }
+
+  /// Sends one line; its end is added.
+  public func send(_ line: String) {
+    send(Array(line.utf8) + [UInt8(ascii: "\n")])
+  }
+
+  /// Nothing more will be sent.
+  public func end() {
+    receiver.end()
+  }
+
+  /// Waits for the next line and takes it, without its end; nil when none will come.
+  public func receive() -> String? {
+    while true {
+      if let newline = unread.firstIndex(of: UInt8(ascii: "\n")) {
+        let line = String(decoding: unread[..<newline], as: UTF8.self)
+        unread.removeSubrange(...newline)
+        return line
+      }
+      guard let bytes = outbox.next() else { return nil }
+      unread += bytes
+      outbox.noteWritten(bytes.count)
+    }
+  }
+}
+
+extension Connection {
+  /// A connection to a host in the same process: the same framing and queues, no threads, no pipes.
+  public static func memory(
+    maximumLineBytes: Int = defaultMaximumLineBytes
+  ) -> (Connection, MemoryHost) {
+    let connection = Connection()
+    return (connection, MemoryHost(connection, maximumLineBytes: maximumLineBytes))
+  }
+}

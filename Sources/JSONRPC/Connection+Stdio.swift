@@ -1,0 +1,66 @@
+internal import Foundation
+internal import Glibc
+
+extension Connection {
+  /// A connection over two file descriptors, with one thread that reads and one that writes.
+  ///
+  /// Both block in `read(2)` and `write(2)`; they end with the process or with their stream.
+  public static func stdio(
+    input: Int32, output: Int32, maximumLineBytes: Int = defaultMaximumLineBytes
+  ) -> Connection {
+    let connection = Connection()
+    let reader = Thread {
+      readLines(from: input, into: connection.inbox, maximumLineBytes: maximumLineBytes)
+    }
+    reader.name = "reader"
+    reader.stackSize = stackSize
+    reader.start()
+    let writer = Thread { writeLines(of: connection.outbox, to: output) }
+    writer.name = "writer"
+    writer.start()
+    return connection
+  }
+}
+
+/// Room for the deepest nesting that is read.
+private let stackSize = 4 << 20
+
+private func readLines(from descriptor: Int32, into inbox: Inbox, maximumLineBytes: Int) {
+  var receiver = LineReceiver(inbox: inbox, maximumLineBytes: maximumLineBytes)
+  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+  defer { buffer.deallocate() }
+  while true {
+    var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    let mustWait = poll(&polled, 1, 0) == 0
+    if mustWait { inbox.noteReader(isIdle: true) }
+    let count = read(descriptor, buffer.baseAddress, buffer.count)
+    if mustWait { inbox.noteReader(isIdle: false) }
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { break }
+    guard receiver.take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
+  }
+  receiver.end()
+}
+
+/// The most bytes handed to one `write(2)`: small enough that a slow reader shows as progress.
+private let writeSize = 1 << 15
+
+private func writeLines(of outbox: Outbox, to descriptor: Int32) {
+  while let lines = outbox.next() {
+    let isWritten = lines.withUnsafeBytes { bytes in
+      var rest = bytes
+      while !rest.isEmpty {
+        let count = write(descriptor, rest.baseAddress, min(rest.count, writeSize))
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return false }
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        outbox.noteWritten(count)
+      }
+      return true
+    }
+    guard isWritten else {
+      outbox.breakOff()
+      return
+    }
+  }
+}

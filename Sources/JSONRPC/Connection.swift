@@ -1,0 +1,18 @@
+/// A pair of bounded queues with a host at their other ends: what it asks, and what it is told.
+///
+/// Made by `stdio` or `memory`; who handles messages need not know which.
+public struct Connection: Sendable {
+  public let inbox: Inbox
+  public let outbox: Outbox
+  /// Rings whenever the inbox has news, the outbox has the room it was asked for, or one breaks.
+  public let doorbell: Doorbell
+
+  init() {
+    doorbell = Doorbell()
+    inbox = Inbox(doorbell: doorbell)
+    outbox = Outbox(doorbell: doorbell)
+  }
+}
+
+/// The line limit if none is named: 1 MiB.
+public let defaultMaximumLineBytes = 1 << 20

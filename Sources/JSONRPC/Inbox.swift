@@ -1,0 +1,97 @@
+internal import Foundation
+
+/// What has been read and waits to be handled: bounded, in order.
+public final class Inbox: @unchecked Sendable {
+  /// One message, or one element of a batch.
+  public struct Item: Sendable {
+    public let content: Result<Message, InvalidMessage>
+    public let place: Place
+    /// When it was read, in nanoseconds of the monotonic clock.
+    public let readAt: UInt64
+  }
+
+  /// Where a message stands on its line.
+  public enum Place: Sendable {
+    case alone
+    case inBatch(isLast: Bool)
+  }
+
+  /// How many bytes of lines may wait; a line is let in while fewer do.
+  static let capacity = 1 << 20
+
+  private let condition = NSCondition()
+  private let doorbell: Doorbell
+  private var items: [Item] = []
+  private var bytes = 0
+  private var hasEnded = false
+  private var isReaderIdle = false
+
+  init(doorbell: Doorbell) {
+    self.doorbell = doorbell
+  }
+
+  // MARK: - The side that handles
+
+  /// Everything that waits, in order; empty if nothing does.
+  public func takeAll() -> [Item] {
+    condition.withLock {
+      guard !items.isEmpty else { return [] }
+      let taken = items
+      items = []
+      items.reserveCapacity(min(taken.count, 1_024))
+      bytes = 0
+      condition.broadcast()
+      return taken
+    }
+  }
+
+  /// Whether something waits, or nothing will any more.
+  public var hasNews: Bool {
+    condition.withLock { !items.isEmpty || hasEnded }
+  }
+
+  /// Whether nothing waits and nothing will come.
+  public var isExhausted: Bool {
+    condition.withLock { items.isEmpty && hasEnded }
+  }
+
+  /// Whether nothing waits and the reader has nothing at hand.
+  public var isQuiet: Bool {
+    condition.withLock { items.isEmpty && (hasEnded || isReaderIdle) }
+  }
+
+  /// Lets nothing more in; what waits already will still be handled.
+  public func end() {
+    condition.withLock {
+      hasEnded = true
+      condition.broadcast()
+    }
+    doorbell.ring()
+  }
+
+  // MARK: - The side that reads
+
+  /// Puts the items of one line at the end, and waits for room first.
+  ///
+  /// - Returns: false if nothing is let in any more.
+  func put(_ line: [Item], bytes size: Int) -> Bool {
+    let isOpen = condition.withLock {
+      while bytes >= Self.capacity, !hasEnded { condition.wait() }
+      guard !hasEnded else { return false }
+      items.append(contentsOf: line)
+      bytes += size + 64 * line.count
+      return true
+    }
+    if isOpen { doorbell.ring() }
+    return isOpen
+  }
+
+  /// Says whether the reader is about to wait with nothing at hand.
+  func noteReader(isIdle: Bool) {
+    let isQuietNow = condition.withLock {
+      isReaderIdle = isIdle
+      return isIdle && items.isEmpty
+    }
+    if isQuietNow { doorbell.ring() }
+  }
+}

@@ -1,0 +1,112 @@
+internal import Foundation
+
+/// What is to be written: bytes in order, taken by the one thread that writes.
+public final class Outbox: @unchecked Sendable {
+  private let condition = NSCondition()
+  private let doorbell: Doorbell
+  private var waiting: [UInt8] = []
+  private var inFlight = 0
+  private var written: UInt64 = 0
+  private var wantsRoomBelow: Int?
+  private var hasEnded = false
+  private var isBrokenOff = false
+
+  init(doorbell: Doorbell) {
+    self.doorbell = doorbell
+  }
+
+  // MARK: - The side that produces
+
+  /// Appends whole lines.
+  public func put(_ lines: [UInt8]) {
+    guard !lines.isEmpty else { return }
+    condition.withLock {
+      guard !isBrokenOff else { return }
+      if waiting.isEmpty, inFlight == 0 { condition.broadcast() }
+      waiting.append(contentsOf: lines)
+    }
+  }
+
+  /// Whether fewer bytes wait than given; if not, the doorbell rings as soon as they do.
+  public func hasRoom(below limit: Int) -> Bool {
+    condition.withLock {
+      guard waiting.count + inFlight >= limit else { return true }
+      wantsRoomBelow = max(wantsRoomBelow ?? 0, limit)
+      return isBrokenOff
+    }
+  }
+
+  /// Whether the other side has closed its end: nothing written will arrive any more.
+  public var isBroken: Bool {
+    condition.withLock { isBrokenOff }
+  }
+
+  /// All bytes taken by the other side so far: stands still while it reads nothing.
+  public var bytesWritten: UInt64 {
+    condition.withLock { written }
+  }
+
+  /// No line will follow.
+  public func end() {
+    condition.withLock {
+      hasEnded = true
+      condition.broadcast()
+    }
+  }
+
+  /// Waits until all is written or can't be.
+  ///
+  /// - Returns: false if the other side took nothing for the given time.
+  public func waitUntilWritten(stallLimit: Duration) -> Bool {
+    condition.withLock {
+      var seen = written
+      var deadline = Date(timeIntervalSinceNow: stallLimit / .seconds(1))
+      while !(waiting.isEmpty && inFlight == 0), !isBrokenOff {
+        if written != seen {
+          seen = written
+          deadline = Date(timeIntervalSinceNow: stallLimit / .seconds(1))
+        }
+        if !condition.wait(until: deadline), written == seen { return false }
+      }
+      return true
+    }
+  }
+
+  // MARK: - The side that writes
+
+  /// Waits for bytes and takes all there are; nil when none will come.
+  func next() -> [UInt8]? {
+    condition.withLock {
+      while waiting.isEmpty, !hasEnded { condition.wait() }
+      guard !waiting.isEmpty else { return nil }
+      let taken = waiting
+      waiting = []
+      inFlight = taken.count
+      return taken
+    }
+  }
+
+  /// Bytes of what was taken last have been written.
+  func noteWritten(_ count: Int) {
+    let hasRoomAgain = condition.withLock {
+      written += UInt64(count)
+      inFlight -= count
+      condition.broadcast()
+      guard let limit = wantsRoomBelow, waiting.count + inFlight < limit else { return false }
+      wantsRoomBelow = nil
+      return true
+    }
+    if hasRoomAgain { doorbell.ring() }
+  }
+
+  /// Nobody will read what is written.
+  func breakOff() {
+    condition.withLock {
+      isBrokenOff = true
+      waiting = []
+      inFlight = 0
+      condition.broadcast()
+    }
+    doorbell.ring()
+  }
+}
