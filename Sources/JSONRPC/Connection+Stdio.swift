@@ -6,7 +6,9 @@ extension Connection {
   ///
   /// Both block in `read(2)` and `write(2)`; they end with the process or with their stream.
   public static func stdio(
-    input: Int32, output: Int32, maximumLineBytes: Int = defaultMaximumLineBytes
+    input: Int32,
+    output: Int32,
+    maximumLineBytes: Int = defaultMaximumLineBytes
   ) -> Connection {
     let connection = Connection()
     let reader = Thread {

@@ -34,10 +34,13 @@ public final class Doorbell: Sendable {
   /// Sleeps until a ring, until the descriptor (or none, if negative) is readable, or until the time
   /// is up (in milliseconds; negative for no limit).
   ///
-  /// - Parameter isNeeded: asked once more after rings count, so that none between a look at the
-  ///   queues and the sleep is lost.
+  /// `isNeeded` is asked once more after rings count, so that none between a look at the queues and
+  /// the sleep is lost: it has to look at everything whose ring is waited for. Returns early at
+  /// times, so what was waited for is to be looked at again. One thread at a time.
   public func wait(
-    milliseconds: Int32, orReadable descriptor: Int32, isNeeded: () -> Bool
+    milliseconds: Int32,
+    orReadable descriptor: Int32,
+    isNeeded: () -> Bool
   ) {
     isArmed.store(true, ordering: .sequentiallyConsistent)
     defer { disarm() }

@@ -36,7 +36,10 @@ struct LineReceiver {
 ///
 /// - Returns: false if the inbox lets nothing in any more.
 private func put(
-  _ piece: LineSplitter.Piece, into inbox: Inbox, limit: Int, at now: UInt64
+  _ piece: LineSplitter.Piece,
+  into inbox: Inbox,
+  limit: Int,
+  at now: UInt64
 ) -> Bool {
   switch piece {
   case .tooLong:

@@ -15,7 +15,9 @@ public struct ResponseWriter {
 
   /// Adds the answer to a request, with its result.
   public mutating func answer(
-    _ id: RequestID, at place: Inbox.Place, result: (inout JSONWriter) -> Void
+    _ id: RequestID,
+    at place: Inbox.Place,
+    result: (inout JSONWriter) -> Void
   ) {
     beginAnswer(id, at: place)
     writer.key("result")
