@@ -4,7 +4,8 @@ internal import Glibc
 extension Connection {
   /// A connection over two file descriptors, with one thread that reads and one that writes.
   ///
-  /// Both block in `read(2)` and `write(2)`; they end with the process or with their stream.
+  /// Both block; they end with the process or with their stream. Descriptors that somebody else made
+  /// non-blocking will do. The process has to ignore SIGPIPE.
   public static func stdio(
     input: Int32,
     output: Int32,
@@ -32,12 +33,13 @@ private func readLines(from descriptor: Int32, into inbox: Inbox, maximumLineByt
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
   defer { buffer.deallocate() }
   while true {
-    var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    let mustWait = poll(&polled, 1, 0) == 0
-    if mustWait { inbox.noteReader(isIdle: true) }
+    if !isReady(descriptor, for: POLLIN, milliseconds: 0) {
+      inbox.noteReader(isIdle: true)
+      while !isReady(descriptor, for: POLLIN, milliseconds: -1) {}
+      inbox.noteReader(isIdle: false)
+    }
     let count = read(descriptor, buffer.baseAddress, buffer.count)
-    if mustWait { inbox.noteReader(isIdle: false) }
-    if count < 0, errno == EINTR { continue }
+    if count < 0, errno == EINTR || errno == EAGAIN { continue }
     guard count > 0 else { break }
     guard receiver.take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
   }
@@ -54,6 +56,10 @@ private func writeLines(of outbox: Outbox, to descriptor: Int32) {
       while !rest.isEmpty {
         let count = write(descriptor, rest.baseAddress, min(rest.count, writeSize))
         if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN {
+          _ = isReady(descriptor, for: POLLOUT, milliseconds: -1)
+          continue
+        }
         guard count > 0 else { return false }
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         outbox.noteWritten(count)
@@ -65,4 +71,11 @@ private func writeLines(of outbox: Outbox, to descriptor: Int32) {
       return
     }
   }
+}
+
+/// Waits so long (negative for no limit) until a call would not block, be it that it can only fail.
+private func isReady(_ descriptor: Int32, for events: Int32, milliseconds: Int32) -> Bool {
+  var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+  let count = poll(&polled, 1, milliseconds)
+  return count > 0 || count < 0 && errno != EINTR
 }
