@@ -32,7 +32,7 @@ public final class Outbox: @unchecked Sendable {
     condition.withLock {
       guard waiting.count + inFlight >= limit else { return true }
       wantsRoomBelow = max(wantsRoomBelow ?? 0, limit)
-      return isBrokenOff
+      return false
     }
   }
 
@@ -77,7 +77,7 @@ public final class Outbox: @unchecked Sendable {
   /// Waits for bytes and takes all there are; nil when none will come.
   func next() -> [UInt8]? {
     condition.withLock {
-      while waiting.isEmpty, !hasEnded { condition.wait() }
+      while waiting.isEmpty, !hasEnded, !isBrokenOff { condition.wait() }
       guard !waiting.isEmpty else { return nil }
       let taken = waiting
       waiting = []
