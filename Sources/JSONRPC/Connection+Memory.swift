@@ -1,8 +1,10 @@
 /// The host's end of a connection in memory: it is handed bytes and hands out lines.
+///
+/// One thread may send while another one receives; two may not do the same.
 public final class MemoryHost: @unchecked Sendable {
   private var receiver: LineReceiver
   private let outbox: Outbox
-  private var unread: [UInt8] = []
+  private var unread: ArraySlice<UInt8> = []
 
   init(_ connection: Connection, maximumLineBytes: Int) {
     receiver = LineReceiver(inbox: connection.inbox, maximumLineBytes: maximumLineBytes)
@@ -30,7 +32,7 @@ public final class MemoryHost: @unchecked Sendable {
     while true {
       if let newline = unread.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: unread[..<newline], as: UTF8.self)
-        unread.removeSubrange(...newline)
+        unread = unread[(newline + 1)...]
         return line
       }
       guard let bytes = outbox.next() else { return nil }
