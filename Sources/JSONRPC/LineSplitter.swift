@@ -9,7 +9,7 @@ struct LineSplitter {
 
   /// The most bytes of a line, its end not counted.
   let limit: Int
-  private var partial: [UInt8] = []
+  private(set) var partial: [UInt8] = []
   private var isDiscarding = false
 
   init(limit: Int) {
