@@ -177,20 +177,4 @@ struct InboxTests {
     #expect(taken == Array(0..<rounds))
     #expect(putting.outcome() == rounds)
   }
-
-  @Test("several may ring at once, and each ring leaves the bell as it was")
-  func manyRingers() {
-    let companions = (0..<4).map { _ in
-      Companion { [doorbell] in
-        for _ in 0..<20_000 { doorbell.ring() }
-      }
-    }
-    for _ in 0..<2_000 { doorbell.wait(milliseconds: 0, orReadable: -1) { true } }
-    for companion in companions { #expect(companion.outcome() != nil) }
-    // A byte too many would be a wake-up for nothing for ever, one too few a sleeper that hangs.
-    doorbell.wait(milliseconds: 0, orReadable: -1) { true }
-    let ringing = Companion { [inbox] in inbox.end() }
-    waitForNews()
-    #expect(ringing.outcome() != nil)
-  }
 }
