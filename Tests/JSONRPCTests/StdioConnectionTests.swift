@@ -186,8 +186,9 @@ struct StdioConnectionTests {
     #expect(items(1, of: connection).isEmpty)
   }
 
-  @Test("who takes nothing is given up, and who takes all again is not")
-  func stalledReader() {
+  @Test("who takes nothing is given up, and who takes all again is not", arguments: [false, true])
+  func stalledReader(isNonBlocking: Bool) {
+    if isNonBlocking { setNonBlocking(fromSidecar.writeEnd) }
     let connection = connect()
     let size = 1 << 20
     connection.outbox.put([UInt8](repeating: UInt8(ascii: "x"), count: size))

@@ -105,6 +105,12 @@ struct JSONWriterTests {
     #expect(written { $0.number(value) } == text)
   }
 
+  @Test("from 2^53 on a double looks like one: not every integer there is meant")
+  func largeWholeDoubles() {
+    #expect(written { $0.number(0x1p53) } == "9007199254740992.0")
+    #expect(written { $0.number(-0x1p60) } == "-1.152921504606847e+18")
+  }
+
   @Test(
     "a number comes back equal as a double, the sign of 0 too",
     arguments: [
