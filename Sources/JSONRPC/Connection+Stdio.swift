@@ -73,7 +73,7 @@ private func writeLines(of outbox: Outbox, to descriptor: Int32) {
   }
 }
 
-/// Waits so long (negative for no limit) until a call would not block, be it that it can only fail.
+/// Waits until a call would not block, if only because it fails; a negative time has no limit.
 private func isReady(_ descriptor: Int32, for events: Int32, milliseconds: Int32) -> Bool {
   var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
   let count = poll(&polled, 1, milliseconds)
