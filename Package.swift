@@ -32,9 +32,11 @@ let package = Package(
   targets: [
     // JSON values, their text, and nothing of what they mean.
     .target(name: "JSON", swiftSettings: settings),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
 
     // Bytes to messages and back, one line each, in order.
     .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: settings),
+    .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "JSON"], swiftSettings: settings),
 
     // Which transitions are legal and what each one does.
     .target(name: "RenderModel", dependencies: ["JSON"], swiftSettings: settings),
@@ -65,7 +67,9 @@ let package = Package(
     // The command.
     .executableTarget(
       name: "renderstate",
-      dependencies: ["Sidecar", "RenderStore", "JSONRPC", "JSON", arguments, logging],
+      dependencies: [
+        "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", arguments, logging,
+      ],
       swiftSettings: settings
     ),
   ],
