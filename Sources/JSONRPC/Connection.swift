@@ -12,6 +12,12 @@ public struct Connection: Sendable {
     inbox = Inbox(doorbell: doorbell)
     outbox = Outbox(doorbell: doorbell)
   }
+
+  /// Ends the connection because the host is gone: nothing more is read, nothing more is written.
+  public func hangUp() {
+    inbox.end()
+    outbox.breakOff()
+  }
 }
 
 /// The line limit if none is named: 1 MiB.

@@ -23,7 +23,7 @@ public final class Inbox: @unchecked Sendable {
   private let doorbell: Doorbell
   private var items: [Item] = []
   private var bytes = 0
-  private var hasEnded = false
+  private var isEnded = false
   private var isReaderIdle = false
 
   init(doorbell: Doorbell) {
@@ -45,25 +45,35 @@ public final class Inbox: @unchecked Sendable {
     }
   }
 
+  /// Whether something like this waits.
+  public func contains(where matches: (Item) -> Bool) -> Bool {
+    condition.withLock { items.contains(where: matches) }
+  }
+
   /// Whether something waits, or nothing will any more.
   public var hasNews: Bool {
-    condition.withLock { !items.isEmpty || hasEnded }
+    condition.withLock { !items.isEmpty || isEnded }
+  }
+
+  /// Whether nothing more will come.
+  public var hasEnded: Bool {
+    condition.withLock { isEnded }
   }
 
   /// Whether nothing waits and nothing will come.
   public var isExhausted: Bool {
-    condition.withLock { items.isEmpty && hasEnded }
+    condition.withLock { items.isEmpty && isEnded }
   }
 
   /// Whether nothing waits and the reader has nothing at hand.
   public var isQuiet: Bool {
-    condition.withLock { items.isEmpty && (hasEnded || isReaderIdle) }
+    condition.withLock { items.isEmpty && (isEnded || isReaderIdle) }
   }
 
   /// Lets nothing more in; what waits already will still be handled.
   public func end() {
     condition.withLock {
-      hasEnded = true
+      isEnded = true
       condition.broadcast()
     }
     doorbell.ring()
@@ -76,8 +86,8 @@ public final class Inbox: @unchecked Sendable {
   /// - Returns: false if nothing is let in any more.
   func put(_ line: [Item], bytes size: Int) -> Bool {
     let isOpen = condition.withLock {
-      while bytes >= Self.capacity, !hasEnded { condition.wait() }
-      guard !hasEnded else { return false }
+      while bytes >= Self.capacity, !isEnded { condition.wait() }
+      guard !isEnded else { return false }
       items.append(contentsOf: line)
       bytes += size + 64 * line.count
       return true

@@ -1,0 +1,65 @@
+internal import Glibc
+
+/// What must hold of the file before SQLite may touch it.
+enum DatabaseFile {
+  /// Looks at the path without opening the file.
+  ///
+  /// - Returns: the path with all links resolved, so that every process locks the same file.
+  static func check(_ path: String) throws(StoreOpenError) -> String {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw StoreOpenError("the database has no name; give a file path with --database")
+    }
+    let path = try resolve(path)
+    var status = stat()
+    guard stat(path, &status) == 0 else { return path }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR:
+      throw StoreOpenError("\(path) is a folder; give a file path with --database")
+    default:
+      throw StoreOpenError("\(path) is not a regular file; give a file path with --database")
+    }
+    guard status.st_nlink == 1 else {
+      throw StoreOpenError(
+        """
+        \(path) has more than one name (a hard link): two names have two write-ahead logs, and damage \
+        the database; copy it instead
+        """
+      )
+    }
+    guard status.st_mode & 0o222 != 0, access(path, R_OK | W_OK) == 0 else {
+      throw StoreOpenError("\(path) is read-only; make it writable for this user")
+    }
+    return path
+  }
+
+  private static func resolve(_ path: String) throws(StoreOpenError) -> String {
+    if let resolved = realPath(path) { return resolved }
+    guard errno == ENOENT else {
+      throw StoreOpenError("cannot open \(path): \(String(cString: strerror(errno)))")
+    }
+    let folder: String
+    let name: Substring
+    if let slash = path.lastIndex(of: "/") {
+      folder = slash == path.startIndex ? "/" : String(path[..<slash])
+      name = path[path.index(after: slash)...]
+    } else {
+      (folder, name) = (".", path[...])
+    }
+    guard let resolved = realPath(folder) else {
+      throw StoreOpenError(
+        "cannot open \(path): the folder \(folder) does not exist; make it, or choose another file"
+      )
+    }
+    guard !name.isEmpty else {
+      throw StoreOpenError("\(path) is a folder; give a file path with --database")
+    }
+    return resolved == "/" ? "/\(name)" : "\(resolved)/\(name)"
+  }
+
+  private static func realPath(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}

@@ -1,0 +1,131 @@
+internal import Foundation
+internal import GRDB
+internal import GRDBSQLite
+internal import Glibc
+public import Logging
+
+extension RenderStore {
+  /// Opens the database at a path, making it if there is none.
+  ///
+  /// - Throws: one line that says why the file cannot be used, and what to do.
+  public static func open(
+    path: String,
+    options: Options = Options(),
+    logger: Logger
+  ) throws(StoreOpenError) -> RenderStore {
+    let previousMask = umask(0o077)
+    defer { umask(previousMask) }
+    let path = try DatabaseFile.check(path)
+    if let filesystem = NetworkFilesystem.name(of: path) {
+      logger.warning(
+        """
+        \(path) is on a network filesystem (\(filesystem)): its locks may not hold between machines, \
+        and then changes are lost or the database is damaged; keep it on a local disk
+        """
+      )
+    }
+    let gate = try Gate(path: path + lockSuffix)
+    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
+    guard gate.enter(until: deadline) else {
+      throw StoreOpenError(
+        "\(path) is locked by another process for longer than \(options.busyTimeout); try again"
+      )
+    }
+    defer { gate.leave() }
+    do {
+      let queue = try DatabaseQueue(path: path, configuration: configuration(options))
+      do {
+        try queue.inDatabase { try prepare($0, path: path, options: options) }
+        return try RenderStore(path: path, queue: queue, gate: gate, options: options)
+      } catch {
+        try? queue.close()
+        throw error
+      }
+    } catch let error as StoreOpenError {
+      throw error
+    } catch let error as DatabaseError {
+      throw StoreOpenError(explanation(of: error, path: path))
+    } catch {
+      throw StoreOpenError("cannot open \(path): \(error)")
+    }
+  }
+
+  private static func configuration(_ options: Options) -> Configuration {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(options.busyTimeout / .seconds(1))
+    configuration.foreignKeysEnabled = false
+    configuration.allowsUnsafeTransactions = true
+    return configuration
+  }
+
+  /// Makes sure that the database is ours, and of a version we know, before anything is changed.
+  private static func prepare(_ database: Database, path: String, options: Options) throws {
+    let applicationID = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+    let version = try Int64.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+    let hasTables = try Bool.fetchOne(database, sql: "SELECT count(*) > 0 FROM sqlite_schema")
+    let isNew = applicationID == 0 && version == 0 && hasTables == false
+    guard isNew || applicationID == Schema.applicationID else {
+      throw StoreOpenError(
+        "\(path) is a database of another application; choose another file with --database"
+      )
+    }
+    guard version <= Schema.version else {
+      throw StoreOpenError(
+        """
+        \(path) was written by a newer renderstate (schema \(version), this one knows \
+        \(Schema.version)); update renderstate
+        """
+      )
+    }
+    guard sqlite3_db_readonly(database.sqliteConnection, "main") == 0 else {
+      throw DatabaseError(resultCode: .SQLITE_READONLY)
+    }
+    try database.execute(
+      sql: """
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = \(options.synchronous.rawValue);
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA journal_size_limit = 67108864;
+        PRAGMA trusted_schema = OFF;
+        PRAGMA cell_size_check = ON;
+        PRAGMA mmap_size = 0;
+        """
+    )
+    sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_ATTACHED, 0)
+    sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
+    if version < Schema.version { try migrate(database, from: version) }
+  }
+
+  /// Runs the migrations that are missing, in one transaction.
+  ///
+  /// Not by GRDB's `DatabaseMigrator`: it makes a table of its own before the first migration, and
+  /// a process killed between the two would leave a database that looks like somebody else's.
+  private static func migrate(_ database: Database, from version: Int64) throws {
+    try database.inTransaction(.immediate) {
+      for migration in Schema.migrations.dropFirst(Int(version)) {
+        try database.execute(sql: migration.sql)
+      }
+      try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+      try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
+      return .commit
+    }
+  }
+
+  private static func explanation(of error: DatabaseError, path: String) -> String {
+    switch error.resultCode {
+    case .SQLITE_NOTADB:
+      return "\(path) is not an SQLite database; choose another file with --database"
+    case .SQLITE_CORRUPT:
+      return "\(path) is damaged; restore it from a backup, or look at it with sqlite3's .recover"
+    case .SQLITE_READONLY, .SQLITE_PERM:
+      return "\(path) is read-only; make it and its folder writable for this user"
+    case .SQLITE_BUSY, .SQLITE_LOCKED:
+      return "\(path) is locked by another program; close it and try again"
+    case .SQLITE_CANTOPEN:
+      return "\(path) cannot be opened; make it and its folder readable and writable for this user"
+    default:
+      let reason = error.message ?? "result code \(error.resultCode.rawValue)"
+      return "\(path) cannot be opened: \(reason)"
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/// The schema, as numbered migrations: forward only, never edited once released.
+///
+/// The store defends itself: whoever writes to it, with this program or with a SQL shell, keeps to
+/// the machine's table, and every change lands in the log. A change by hand is
+///
+///     UPDATE renders SET state = 'failed', event = 'cancel', error = 'by hand',
+///       version = version + 1 WHERE id = '…';
+///
+/// Tests compare the rows in these triggers with `Machine.table`.
+enum Schema {
+  /// "rsta", so that `file` and others can tell the database (sqlite.org/pragma.html).
+  static let applicationID: Int64 = 0x7273_7461
+
+  /// One entry a version; `user_version` is how many have run.
+  static let migrations: [(name: String, sql: String)] = [
+    ("1 renders, log, leases", renders + log + renderIDs + leases + triggers)
+  ]
+
+  static var version: Int64 { Int64(migrations.count) }
+
+  private static let renders = """
+    CREATE TABLE renders (
+      row INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      state TEXT NOT NULL CHECK (state IN ('queued', 'rendering', 'completed', 'failed')),
+      progress REAL NOT NULL CHECK (progress BETWEEN 0 AND 100),
+      render_id TEXT,
+      bucket_name TEXT,
+      video_url TEXT CHECK (video_url IS NULL OR state = 'completed'),
+      error TEXT CHECK ((error IS NOT NULL) = (state = 'failed')),
+      metadata TEXT NOT NULL CHECK (substr(metadata, 1, 1) = '{' AND substr(metadata, -1) = '}'),
+      run INTEGER NOT NULL,
+      attempt INTEGER NOT NULL,
+      version INTEGER NOT NULL,
+      -- The last change's number in the log.
+      seq INTEGER NOT NULL,
+      -- Times are milliseconds since 1970, UTC.
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      started_at INTEGER NOT NULL,
+      -- The clocks of the attempt in milliseconds, NULL where off, and the first of their deadlines.
+      queued_ms INTEGER,
+      stall_ms INTEGER,
+      total_ms INTEGER,
+      deadline_at INTEGER,
+      -- What the last change carried; the trigger renders_log copies it.
+      event TEXT NOT NULL CHECK (event IN ('start', 'progress', 'complete', 'fail', 'cancel')),
+      action TEXT NOT NULL,
+      actor TEXT,
+      idempotency_key TEXT,
+      change_metadata TEXT
+    ) STRICT;
+    CREATE INDEX renders_by_state ON renders (state, updated_at, seq);
+    CREATE INDEX renders_by_deadline ON renders (deadline_at) WHERE deadline_at IS NOT NULL;
+
+    """
+
+  private static let log = """
+    CREATE TABLE transitions (
+      seq INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
+      event TEXT NOT NULL,
+      previous_state TEXT NOT NULL,
+      state TEXT NOT NULL,
+      progress REAL NOT NULL,
+      render_id TEXT,
+      bucket_name TEXT,
+      video_url TEXT,
+      error TEXT,
+      metadata TEXT,
+      run INTEGER NOT NULL,
+      attempt INTEGER NOT NULL,
+      version INTEGER NOT NULL,
+      actor TEXT,
+      at INTEGER NOT NULL,
+      -- The event, or 'regenerate'; with the key, what a repeated request is compared with.
+      action TEXT NOT NULL,
+      idempotency_key TEXT
+    ) STRICT;
+    CREATE INDEX transitions_by_id ON transitions (id);
+    CREATE UNIQUE INDEX transitions_by_key ON transitions (id, idempotency_key)
+      WHERE idempotency_key IS NOT NULL;
+
+    """
+
+  private static let renderIDs = """
+    -- Every renderId an id ever had, so that a late report of an old attempt can be told.
+    CREATE TABLE render_ids (
+      id TEXT NOT NULL,
+      render_id TEXT NOT NULL,
+      PRIMARY KEY (id, render_id)
+    ) STRICT, WITHOUT ROWID;
+
+    """
+
+  private static let leases = """
+    CREATE TABLE leases (
+      name TEXT PRIMARY KEY,
+      holder TEXT NOT NULL,
+      token INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    """
+
+  private static let triggers = """
+    CREATE TRIGGER renders_begin BEFORE INSERT ON renders BEGIN
+      SELECT CASE
+        WHEN NOT (NEW.state = 'queued' AND NEW.event = 'start') THEN
+          RAISE (ABORT, 'a render begins with event start, in state queued')
+        WHEN NOT (NEW.run = 1 AND NEW.attempt = 1 AND NEW.version = 1) THEN
+          RAISE (ABORT, 'a render begins with run 1, attempt 1, version 1')
+        WHEN EXISTS (SELECT 1 FROM renders WHERE id = NEW.id) THEN
+          RAISE (ABORT, 'this id has a render already: update it')
+      END;
+    END;
+
+    CREATE TRIGGER renders_change
+    BEFORE UPDATE OF row, id, state, progress, render_id, bucket_name, video_url, error, metadata,
+      run, attempt, version, created_at, event, action, actor, idempotency_key, change_metadata
+    ON renders BEGIN
+      SELECT CASE
+        WHEN NEW.version <> OLD.version + 1 THEN
+          RAISE (ABORT, 'version must grow by one')
+        WHEN NEW.id <> OLD.id OR NEW.row <> OLD.row OR NEW.created_at <> OLD.created_at THEN
+          RAISE (ABORT, 'id, row and created_at stay')
+        WHEN NEW.run = OLD.run + 1 THEN CASE
+          WHEN NOT (OLD.state IN ('completed', 'failed') AND NEW.state = 'queued'
+            AND NEW.event = 'start' AND NEW.attempt = 1) THEN
+            RAISE (ABORT, 'a new run begins from completed or failed: queued, start, attempt 1')
+          END
+        WHEN NEW.run <> OLD.run THEN
+          RAISE (ABORT, 'run must stay, or grow by one for a new run')
+        WHEN OLD.state = 'completed' THEN
+          RAISE (ABORT, 'a finished run is not edited: begin the next one')
+        WHEN NOT (
+          (OLD.state = 'queued' AND NEW.event = 'progress' AND NEW.state = 'rendering') OR
+          (OLD.state = 'queued' AND NEW.event = 'fail' AND NEW.state = 'failed') OR
+          (OLD.state = 'queued' AND NEW.event = 'cancel' AND NEW.state = 'failed') OR
+          (OLD.state = 'rendering' AND NEW.event = 'progress' AND NEW.state = 'rendering') OR
+          (OLD.state = 'rendering' AND NEW.event = 'complete' AND NEW.state = 'completed') OR
+          (OLD.state = 'rendering' AND NEW.event = 'fail' AND NEW.state = 'failed') OR
+          (OLD.state = 'rendering' AND NEW.event = 'cancel' AND NEW.state = 'failed') OR
+          (OLD.state = 'failed' AND NEW.event = 'start' AND NEW.state = 'queued')
+        ) THEN
+          RAISE (ABORT, 'no such transition: state and event must go along a row of the table')
+        WHEN NEW.attempt <> OLD.attempt + (NEW.event = 'start') THEN
+          RAISE (ABORT, 'attempt grows by one with start, and stays otherwise')
+      END;
+    END;
+
+    CREATE TRIGGER renders_stamp BEFORE UPDATE OF seq, updated_at ON renders BEGIN
+      SELECT CASE
+        WHEN NEW.updated_at < OLD.updated_at THEN
+          RAISE (ABORT, 'updated_at must not decrease')
+        WHEN NEW.seq <> OLD.seq AND NEW.seq - (SELECT max(seq) FROM transitions) NOT IN (0, 1) THEN
+          RAISE (ABORT, 'seq is the number of the change in the log')
+      END;
+    END;
+
+    CREATE TRIGGER renders_keep BEFORE DELETE ON renders BEGIN
+      SELECT RAISE (ABORT, 'renders are not deleted');
+    END;
+
+    CREATE TRIGGER renders_first_log AFTER INSERT ON renders BEGIN
+      INSERT INTO transitions VALUES (
+        NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
+        NEW.bucket_name, NEW.video_url, NEW.error, NEW.change_metadata, NEW.run, NEW.attempt,
+        NEW.version, NEW.actor, NEW.updated_at, NEW.action, NEW.idempotency_key
+      );
+      INSERT INTO render_ids SELECT NEW.id, NEW.render_id WHERE NEW.render_id IS NOT NULL;
+    END;
+
+    -- A change of ours brings its seq; a change by hand is given one, and the time.
+    CREATE TRIGGER renders_log AFTER UPDATE OF version ON renders WHEN NEW.seq > OLD.seq BEGIN
+      INSERT INTO transitions VALUES (
+        NEW.seq, NEW.id, NEW.event, iif(NEW.run = OLD.run, OLD.state, 'idle'), NEW.state,
+        NEW.progress, NEW.render_id, NEW.bucket_name, NEW.video_url, NEW.error,
+        NEW.change_metadata, NEW.run, NEW.attempt, NEW.version, NEW.actor, NEW.updated_at,
+        NEW.action, NEW.idempotency_key
+      );
+      INSERT INTO render_ids SELECT NEW.id, NEW.render_id
+        WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;
+    END;
+
+    CREATE TRIGGER renders_log_by_hand AFTER UPDATE OF version ON renders
+    WHEN NEW.seq = OLD.seq BEGIN
+      INSERT INTO transitions VALUES (
+        (SELECT max(seq) + 1 FROM transitions), NEW.id, NEW.event,
+        iif(NEW.run = OLD.run, OLD.state, 'idle'), NEW.state, NEW.progress, NEW.render_id,
+        NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
+        iif(NEW.actor IS NOT OLD.actor, NEW.actor, 'sql'),
+        max(NEW.updated_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+        NEW.event, NULL
+      );
+      INSERT INTO render_ids SELECT NEW.id, NEW.render_id
+        WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;
+      UPDATE renders SET seq = last_insert_rowid(),
+        updated_at = (SELECT at FROM transitions WHERE seq = last_insert_rowid()),
+        started_at = iif(NEW.event = 'start',
+          (SELECT at FROM transitions WHERE seq = last_insert_rowid()), NEW.started_at),
+        deadline_at = iif(NEW.state IN ('queued', 'rendering'), NEW.updated_at, NULL)
+        WHERE row = NEW.row;
+    END;
+
+    CREATE TRIGGER transitions_append BEFORE INSERT ON transitions
+    WHEN NEW.seq <= (SELECT max(seq) FROM transitions) BEGIN
+      SELECT RAISE (ABORT, 'the log only grows at its end');
+    END;
+
+    CREATE TRIGGER transitions_no_edit BEFORE UPDATE ON transitions BEGIN
+      SELECT RAISE (ABORT, 'the log is not edited');
+    END;
+
+    CREATE TRIGGER transitions_no_delete BEFORE DELETE ON transitions BEGIN
+      SELECT RAISE (ABORT, 'nothing is deleted from the log');
+    END;
+
+    """
+}

@@ -1,0 +1,122 @@
+public import RenderModel
+
+enum LogSQL {
+  static let columns = """
+    seq, id, event, previous_state, state, progress, render_id, bucket_name, video_url, error,
+    metadata, run, attempt, version, actor, at
+    """
+
+  static let selectHead = "SELECT max(seq) FROM transitions"
+
+  static let selectChanges = """
+    SELECT \(columns) FROM transitions WHERE seq > ?1 ORDER BY seq LIMIT ?2
+    """
+
+  static let selectChange = "SELECT \(columns) FROM transitions WHERE seq = ?1"
+
+  static let selectHistory = """
+    SELECT \(columns) FROM transitions WHERE id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+    """
+
+  static let selectKeyUse = """
+    SELECT action, previous_state, version, seq FROM transitions
+    WHERE id = ?1 AND idempotency_key = ?2
+    """
+
+  static let selectRenderID = "SELECT 1 FROM render_ids WHERE id = ?1 AND render_id = ?2"
+}
+
+extension RenderStore {
+  /// The number of the last change in the log, 0 if there is none.
+  public func head() throws(StoreError) -> Int64 {
+    try statements.selectHead.first { $0.integer(0) } ?? 0
+  }
+
+  /// The changes after a number, oldest first.
+  public func changes(after seq: Int64, limit: Int) throws(StoreError) -> [Change] {
+    let statement = statements.selectChanges
+    statement.bind(1, seq)
+    statement.bind(2, Int64(limit))
+    return try statement.all(Change.init(row:))
+  }
+
+  /// The change of that number, nil if the log has none.
+  public func change(_ seq: Int64) throws(StoreError) -> Change? {
+    let statement = statements.selectChange
+    statement.bind(1, seq)
+    return try statement.first(Change.init(row:))
+  }
+
+  /// The changes of one render after a number, oldest first.
+  public func history(
+    of id: String,
+    after seq: Int64,
+    limit: Int
+  ) throws(StoreError) -> [Change] {
+    let statement = statements.selectHistory
+    statement.bind(1, id)
+    statement.bind(2, seq)
+    statement.bind(3, Int64(limit))
+    return try statement.all(Change.init(row:))
+  }
+
+  /// What has to be known of the past to decide on a command.
+  func past(of command: Command) throws(StoreError) -> Past {
+    var past = Past()
+    if let key = command.idempotencyKey {
+      let statement = statements.selectKeyUse
+      statement.bind(1, command.id)
+      statement.bind(2, key)
+      past.keyUse = try statement.first(Past.KeyUse.init(row:))
+    }
+    if let renderID = command.context.renderID {
+      let statement = statements.selectRenderID
+      statement.bind(1, command.id)
+      statement.bind(2, renderID)
+      past.hadRenderID = try statement.first { _ in true } ?? false
+    }
+    return past
+  }
+}
+
+extension Past.KeyUse {
+  fileprivate init(row: SQLStatement) throws(StoreError) {
+    guard let action = Command.Action(name: row.text(0)) else {
+      throw .damaged("an action of an unknown name")
+    }
+    self.init(
+      action: action,
+      previousState: try row.word(1),
+      version: row.integer(2),
+      seq: row.integer(3)
+    )
+  }
+}
+
+extension Change {
+  init(row: SQLStatement) throws(StoreError) {
+    var metadata: Metadata?
+    if let text = row.optionalText(10) {
+      metadata = Metadata(stored: text)
+      guard metadata != nil else { throw .damaged("metadata that is no JSON object") }
+    }
+    self.init(
+      seq: row.integer(0),
+      id: row.text(1),
+      event: try row.word(2),
+      previousState: try row.word(3),
+      state: try row.word(4),
+      progress: row.double(5),
+      renderID: row.optionalText(6),
+      bucketName: row.optionalText(7),
+      videoURL: row.optionalText(8),
+      error: row.optionalText(9),
+      metadata: metadata?.text,
+      run: row.integer(11),
+      attempt: row.integer(12),
+      version: row.integer(13),
+      actor: row.optionalText(14),
+      at: row.time(15)
+    )
+  }
+}

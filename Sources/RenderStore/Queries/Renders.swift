@@ -1,0 +1,209 @@
+public import RenderModel
+
+enum RenderSQL {
+  static let columns = """
+    id, state, progress, render_id, bucket_name, video_url, error, metadata, run, attempt, version,
+    event, seq, created_at, updated_at, started_at, queued_ms, stall_ms, total_ms
+    """
+
+  static let select = "SELECT \(columns) FROM renders WHERE id = ?1"
+
+  static let insert = """
+    INSERT INTO renders (\(columns), deadline_at, action, actor, idempotency_key, change_metadata)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+      ?20, ?21, ?22, ?23, ?24)
+    """
+
+  static let update = """
+    UPDATE renders SET state = ?2, progress = ?3, render_id = ?4, bucket_name = ?5, video_url = ?6,
+      error = ?7, metadata = ?8, run = ?9, attempt = ?10, version = ?11, event = ?12, seq = ?13,
+      updated_at = ?15, started_at = ?16, queued_ms = ?17, stall_ms = ?18, total_ms = ?19,
+      deadline_at = ?20, action = ?21, actor = ?22, idempotency_key = ?23, change_metadata = ?24
+    WHERE id = ?1 AND version = ?11 - 1 AND created_at = ?14
+    RETURNING 1
+    """
+
+  static let selectOverdue = """
+    SELECT \(columns) FROM renders WHERE deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2
+    """
+
+  static let selectFirstDeadline = """
+    SELECT min(deadline_at) FROM renders WHERE deadline_at IS NOT NULL
+    """
+
+  static let updateDeadline = "UPDATE renders SET deadline_at = ?2 WHERE id = ?1"
+
+  /// One state's part of a page; the pages of several states are merged by the reader, so that one
+  /// index serves every filter.
+  static let listByState = """
+    SELECT \(columns) FROM renders
+    WHERE state = ?1 AND (updated_at, seq) < (?2, ?3)
+    ORDER BY updated_at DESC, seq DESC LIMIT ?4
+    """
+
+  static let countByState = "SELECT count(*) FROM renders WHERE state = ?1"
+}
+
+extension RenderStore {
+  /// The render as it stands; idle if it was never started.
+  public func render(_ id: String) throws(StoreError) -> Render {
+    let statement = statements.selectRender
+    statement.bind(1, id)
+    return try statement.first(Render.init(row:)) ?? .idle(id)
+  }
+
+  /// The renders of these ids at one moment, in the order asked.
+  public func renders(_ ids: [String]) throws(StoreError) -> [Render] {
+    try snapshot { () throws(StoreError) in
+      var renders: [Render] = []
+      renders.reserveCapacity(ids.count)
+      for id in ids { renders.append(try render(id)) }
+      return renders
+    }
+  }
+
+  /// A place in the list of renders: behind the one that was last changed then.
+  public struct ListPosition: Sendable, Equatable {
+    public let updatedAt: Timestamp
+    public let seq: Int64
+
+    public init(updatedAt: Timestamp, seq: Int64) {
+      self.updatedAt = updatedAt
+      self.seq = seq
+    }
+
+    static let beginning = ListPosition(
+      updatedAt: Timestamp(milliseconds: .max),
+      seq: .max
+    )
+  }
+
+  /// The renders in these states behind a position, the last changed first.
+  public func list(
+    _ states: [State],
+    behind position: ListPosition?,
+    limit: Int
+  ) throws(StoreError) -> [Render] {
+    let position = position ?? .beginning
+    return try snapshot { () throws(StoreError) in
+      var renders: [Render] = []
+      for state in Set(states) {
+        let statement = statements.listByState
+        statement.bind(1, state.rawValue)
+        statement.bind(2, position.updatedAt.milliseconds)
+        statement.bind(3, position.seq)
+        statement.bind(4, Int64(limit))
+        renders += try statement.all(Render.init(row:))
+      }
+      renders.sort { ($0.updatedAt, $0.seq) > ($1.updatedAt, $1.seq) }
+      return Array(renders.prefix(limit))
+    }
+  }
+
+  /// How many renders are in a state.
+  public func count(in state: State) throws(StoreError) -> Int64 {
+    let statement = statements.countByState
+    statement.bind(1, state.rawValue)
+    return try statement.first { $0.integer(0) } ?? 0
+  }
+
+  /// The first deadline of all renders.
+  public func firstDeadline() throws(StoreError) -> Timestamp? {
+    try statements.selectFirstDeadline
+      .first { $0.optionalInteger(0).map(Timestamp.init(milliseconds:)) } ?? nil
+  }
+
+  func rendersPastDeadline(at now: Timestamp, limit: Int) throws(StoreError) -> [Render] {
+    let statement = statements.selectOverdue
+    statement.bind(1, now.milliseconds)
+    statement.bind(2, Int64(limit))
+    return try statement.all(Render.init(row:))
+  }
+
+  func saveDeadline(of render: Render) throws(StoreError) {
+    let statement = statements.updateDeadline
+    statement.bind(1, render.id)
+    statement.bind(2, render.deadline?.at.milliseconds)
+    try statement.run()
+  }
+
+  /// Saves what was decided, provided the render is still what it was decided on.
+  func save(
+    _ next: Render,
+    _ change: Change,
+    by command: Command,
+    replacing previous: Render
+  ) throws(StoreError) {
+    if previous.version == 0 {
+      let statement = statements.insertRender
+      statement.bind(next, change, by: command)
+      try statement.run()
+    } else {
+      let statement = statements.updateRender
+      statement.bind(next, change, by: command)
+      guard try statement.first({ _ in true }) ?? false else {
+        throw .defect("\(next.id) changed inside a transaction")
+      }
+    }
+  }
+}
+
+extension SQLStatement {
+  fileprivate func bind(_ render: Render, _ change: Change, by command: Command) {
+    bind(1, render.id)
+    bind(2, render.state.rawValue)
+    bind(3, render.progress)
+    bind(4, render.renderID)
+    bind(5, render.bucketName)
+    bind(6, render.videoURL)
+    bind(7, render.error)
+    bind(8, render.metadata.text)
+    bind(9, render.run)
+    bind(10, render.attempt)
+    bind(11, render.version)
+    bind(12, change.event.rawValue)
+    bind(13, render.seq)
+    bind(14, render.createdAt.milliseconds)
+    bind(15, render.updatedAt.milliseconds)
+    bind(16, render.startedAt.milliseconds)
+    bind(17, render.timeouts.queued)
+    bind(18, render.timeouts.stall)
+    bind(19, render.timeouts.total)
+    bind(20, render.deadline?.at.milliseconds)
+    bind(21, command.action.name)
+    bind(22, change.actor)
+    bind(23, command.idempotencyKey)
+    bind(24, change.metadata)
+  }
+}
+
+extension Render {
+  init(row: SQLStatement) throws(StoreError) {
+    guard let metadata = Metadata(stored: row.text(7)) else {
+      throw .damaged("metadata that is no JSON object")
+    }
+    self.init(
+      id: row.text(0),
+      state: try row.word(1),
+      progress: row.double(2),
+      renderID: row.optionalText(3),
+      bucketName: row.optionalText(4),
+      videoURL: row.optionalText(5),
+      error: row.optionalText(6),
+      metadata: metadata,
+      run: row.integer(8),
+      attempt: row.integer(9),
+      version: row.integer(10),
+      lastEvent: try row.word(11) as Event,
+      seq: row.integer(12),
+      createdAt: row.time(13),
+      updatedAt: row.time(14),
+      startedAt: row.time(15),
+      timeouts: Timeouts(
+        queued: row.optionalInteger(16),
+        stall: row.optionalInteger(17),
+        total: row.optionalInteger(18)
+      )
+    )
+  }
+}

@@ -1,0 +1,71 @@
+internal import GRDB
+
+/// Every statement that runs more than once, prepared when the store opens.
+final class Statements {
+  let beginImmediate: SQLStatement
+  let begin: SQLStatement
+  let commit: SQLStatement
+  let rollback: SQLStatement
+
+  let selectRender: SQLStatement
+  let insertRender: SQLStatement
+  let updateRender: SQLStatement
+  let selectOverdue: SQLStatement
+  let selectFirstDeadline: SQLStatement
+  let updateDeadline: SQLStatement
+  let listByState: SQLStatement
+  let countByState: SQLStatement
+
+  let selectHead: SQLStatement
+  let selectChanges: SQLStatement
+  let selectChange: SQLStatement
+  let selectHistory: SQLStatement
+  let selectKeyUse: SQLStatement
+  let selectRenderID: SQLStatement
+
+  let logMatching: SQLStatement
+  let logMatchingIDs: SQLStatement
+  let countMatching: SQLStatement
+  let countMatchingIDs: SQLStatement
+  let newestMatching: SQLStatement
+  let newestMatchingIDs: SQLStatement
+  let statesOfIDs: SQLStatement
+
+  let selectLease: SQLStatement
+  let saveLease: SQLStatement
+  let pageCount: SQLStatement
+
+  init(_ database: Database) throws {
+    func prepare(_ sql: String) throws -> SQLStatement { try SQLStatement(database, sql) }
+    beginImmediate = try prepare("BEGIN IMMEDIATE")
+    begin = try prepare("BEGIN")
+    commit = try prepare("COMMIT")
+    rollback = try prepare("ROLLBACK")
+    selectRender = try prepare(RenderSQL.select)
+    insertRender = try prepare(RenderSQL.insert)
+    updateRender = try prepare(RenderSQL.update)
+    selectOverdue = try prepare(RenderSQL.selectOverdue)
+    selectFirstDeadline = try prepare(RenderSQL.selectFirstDeadline)
+    updateDeadline = try prepare(RenderSQL.updateDeadline)
+    listByState = try prepare(RenderSQL.listByState)
+    countByState = try prepare(RenderSQL.countByState)
+    selectHead = try prepare(LogSQL.selectHead)
+    selectChanges = try prepare(LogSQL.selectChanges)
+    selectChange = try prepare(LogSQL.selectChange)
+    selectHistory = try prepare(LogSQL.selectHistory)
+    selectKeyUse = try prepare(LogSQL.selectKeyUse)
+    selectRenderID = try prepare(LogSQL.selectRenderID)
+    logMatching = try prepare(FeedSQL.matching)
+    logMatchingIDs = try prepare(FeedSQL.matchingIDs)
+    countMatching = try prepare(FeedSQL.count)
+    countMatchingIDs = try prepare(FeedSQL.countIDs)
+    newestMatching = try prepare(FeedSQL.newest)
+    newestMatchingIDs = try prepare(FeedSQL.newestIDs)
+    statesOfIDs = try prepare(FeedSQL.states)
+    selectLease = try prepare(LeaseSQL.select)
+    saveLease = try prepare(LeaseSQL.save)
+    pageCount = try prepare(
+      "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    )
+  }
+}

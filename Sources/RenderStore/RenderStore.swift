@@ -1,0 +1,166 @@
+internal import Foundation
+internal import GRDB
+internal import GRDBSQLite
+
+/// The renders, their log and the leases of one SQLite file.
+///
+/// One connection, used by one thread at a time: reads see what a write group has done so far, and
+/// nothing of it is there for anybody else until it is committed. Several processes may have the
+/// same file open.
+public final class RenderStore {
+  /// What a commit means.
+  public enum Synchronous: String, CaseIterable, Sendable {
+    /// It is on disk: nothing acknowledged is lost, whatever happens.
+    case full
+    /// It survives the process, not a power cut.
+    case normal
+  }
+
+  public struct Options: Sendable {
+    public var synchronous: Synchronous
+    /// How long all locks together are waited for.
+    public var busyTimeout: Duration
+
+    public init(synchronous: Synchronous = .full, busyTimeout: Duration = .seconds(5)) {
+      self.synchronous = synchronous
+      self.busyTimeout = busyTimeout
+    }
+  }
+
+  /// The file, with all links resolved.
+  public let path: String
+  let gate: Gate
+  let options: Options
+  private let queue: DatabaseQueue
+  let handle: OpaquePointer
+  private var preparedStatements: Statements?
+  private let walSize = WALSize()
+
+  init(path: String, queue: DatabaseQueue, gate: Gate, options: Options) throws {
+    self.path = path
+    self.queue = queue
+    self.gate = gate
+    self.options = options
+    (handle, preparedStatements) = try queue.inDatabase { database in
+      guard let handle = database.sqliteConnection else {
+        throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "the connection is closed")
+      }
+      return (handle, try Statements(database))
+    }
+    // GRDB observes the transactions it runs; ours go past it, and it must not see halves of them.
+    sqlite3_commit_hook(handle, nil, nil)
+    sqlite3_rollback_hook(handle, nil, nil)
+    let context = Unmanaged.passUnretained(walSize).toOpaque()
+    sqlite3_wal_hook(
+      handle,
+      { context, _, _, pages in
+        guard let context else { return SQLITE_OK }
+        Unmanaged<WALSize>.fromOpaque(context).takeUnretainedValue().pages = pages
+        return SQLITE_OK
+      },
+      context
+    )
+  }
+
+  var statements: Statements {
+    guard let preparedStatements else { preconditionFailure("the store is closed") }
+    return preparedStatements
+  }
+
+  // MARK: - Writing
+
+  /// Runs a group of writes in one transaction; they are durable when this returns.
+  ///
+  /// - Throws: what the body throws, or why the group could not begin or commit; then nothing of it
+  ///   is in the store.
+  public func write<Result>(
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result
+  ) throws(StoreError) -> Result {
+    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
+    guard gate.enter(until: deadline) else { throw .busy }
+    defer { gate.leave() }
+    let left = max(0, deadline.timeIntervalSinceNow * 1_000)
+    sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
+    try statements.beginImmediate.run()
+    do throws(StoreError) {
+      var transaction = WriteTransaction(store: self, head: try head())
+      let result = try body(&transaction)
+      try statements.commit.run()
+      if transaction.hasChanges { gate.announceCommit() }
+      return result
+    } catch {
+      rollBack()
+      throw error
+    }
+  }
+
+  /// Reads several things as they were at one moment.
+  public func snapshot<Result>(
+    _ body: () throws(StoreError) -> Result
+  ) throws(StoreError) -> Result {
+    guard sqlite3_get_autocommit(handle) != 0 else { return try body() }
+    try statements.begin.run()
+    do throws(StoreError) {
+      let result = try body()
+      try statements.commit.run()
+      return result
+    } catch {
+      rollBack()
+      throw error
+    }
+  }
+
+  private func rollBack() {
+    // Some errors have rolled back already (sqlite.org/lang_transaction.html).
+    guard sqlite3_get_autocommit(handle) == 0 else { return }
+    try? statements.rollback.run()
+  }
+
+  // MARK: - Keeping house
+
+  /// Moves what the write-ahead log holds into the database file where that has become worth it and
+  /// nobody is writing; to be called between groups.
+  public func checkpointIfDue() {
+    guard walSize.isCheckpointDue, gate.enterIfFree() else { return }
+    defer { gate.leave() }
+    var pages: Int32 = 0
+    sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)
+    walSize.noteCheckpoint(at: pages)
+  }
+
+  /// A watch on commits of any process; nil where the system has none left.
+  public func makeCommitWatch() -> CommitWatch? {
+    CommitWatch(lockFile: path + RenderStore.lockSuffix)
+  }
+
+  /// Closes the connection, under the gate: the last one to close moves the log into the file.
+  ///
+  /// If the gate is not had in time the connection is left as it is; the next opening recovers.
+  public func close() {
+    guard gate.enter(until: Date(timeIntervalSinceNow: 2)) else { return }
+    defer { gate.leave() }
+    preparedStatements = nil
+    try? queue.close()
+  }
+
+  static let lockSuffix = ".lock"
+}
+
+/// How far the write-ahead log has grown, and when that calls for a checkpoint.
+private final class WALSize {
+  /// Pages in the log after the last commit; small again after it was begun anew.
+  var pages: Int32 = 0
+  private var checkpointed: Int32 = 0
+
+  /// 16 MiB of pages: rare enough to cost little, small enough to be quick.
+  private static let interval: Int32 = 4_096
+
+  var isCheckpointDue: Bool {
+    if pages < checkpointed { checkpointed = 0 }
+    return pages - checkpointed >= Self.interval
+  }
+
+  func noteCheckpoint(at pages: Int32) {
+    checkpointed = max(pages, self.pages)
+  }
+}
