@@ -1,0 +1,135 @@
+public import ArgumentParser
+internal import Foundation
+internal import JSONRPC
+internal import Logging
+internal import RenderModel
+public import RenderStore
+internal import Sidecar
+
+/// The sidecar itself.
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve one host over stdin and stdout.",
+    discussion: """
+      Reads one JSON-RPC 2.0 message a line from stdin and answers on stdout; logs go to stderr. \
+      The method rpc.discover tells the methods. Ends with code 0 at the end of stdin, on SIGTERM \
+      or SIGINT, on the method shutdown, and when its parent is gone; with code 1 if the database \
+      cannot be opened.
+
+      Several processes may serve one database on a local disk at the same time.
+
+      Durations are a number with ms, s, m or h, like 90s or 1.5h; a bare number is seconds.
+      """
+  )
+
+  @Option(
+    help: ArgumentHelp(
+      "The database: a file, made if it is not there.",
+      discussion: "Without it: $RENDERSTATE_DATABASE, else renderstate.sqlite in this folder.",
+      valueName: "path"
+    )
+  )
+  var database: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What an answer to a change promises: full or normal.",
+      discussion: """
+        full: the change is on disk, and survives a power cut. normal: faster, survives a killed \
+        process, and may be lost with the power.
+        """,
+      valueName: "level"
+    )
+  )
+  var synchronous = RenderStore.Synchronous.full
+
+  @Option(
+    help: ArgumentHelp(
+      "How long to wait for the locks of other processes before storeBusy.",
+      valueName: "duration"
+    )
+  )
+  var busyTimeout = DurationArgument(milliseconds: 5_000)
+
+  @Option(
+    help: ArgumentHelp(
+      "Fail a render that is still queued after this; 0 is off.",
+      valueName: "duration"
+    )
+  )
+  var queuedTimeout = DurationArgument(milliseconds: 0)
+
+  @Option(
+    help: ArgumentHelp(
+      "Fail a render that is rendering and has had no event for this long; 0 is off.",
+      valueName: "duration"
+    )
+  )
+  var stallTimeout = DurationArgument(milliseconds: 0)
+
+  @Option(
+    help: ArgumentHelp(
+      "Fail an attempt that is older than this, time in the queue included; 0 is off.",
+      valueName: "duration"
+    )
+  )
+  var totalTimeout = DurationArgument(milliseconds: 0)
+
+  @Option(
+    help: ArgumentHelp("The longest line that is read, without its end.", valueName: "bytes")
+  )
+  var maxLineBytes = defaultMaximumLineBytes
+
+  func validate() throws {
+    guard (1...(1 << 30)).contains(maxLineBytes) else {
+      throw ValidationError("--max-line-bytes must be from 1 to \(1 << 30).")
+    }
+    guard !databasePath.isEmpty else {
+      throw ValidationError("--database must name a file.")
+    }
+  }
+
+  func run() throws {
+    let watch = HostWatch()
+    let output = try OwnedOutput.take()
+    let logger = Logger(label: "renderstate") { _ in StandardErrorLog() }
+    let store: RenderStore
+    do {
+      store = try openStore(logger)
+    } catch {
+      StandardErrorLog.write("renderstate: \(error)\n")
+      throw ExitCode(1)
+    }
+    let connection = Connection.stdio(
+      input: STDIN_FILENO,
+      output: output,
+      maximumLineBytes: maxLineBytes
+    )
+    watch.start(connection, output: output)
+    let settings = Settings(
+      version: RenderStateCommand.version,
+      defaultTimeouts: Timeouts(
+        queued: queuedTimeout.millisecondsUnlessZero,
+        stall: stallTimeout.millisecondsUnlessZero,
+        total: totalTimeout.millisecondsUnlessZero
+      ),
+      logger: logger
+    )
+    Sidecar(store: store, connection: connection, settings: settings).run()
+    store.close()
+  }
+
+  private var databasePath: String {
+    database ?? ProcessInfo.processInfo.environment["RENDERSTATE_DATABASE"] ?? "renderstate.sqlite"
+  }
+
+  private func openStore(_ logger: Logger) throws(StoreOpenError) -> RenderStore {
+    let options = RenderStore.Options(
+      synchronous: synchronous,
+      busyTimeout: .milliseconds(busyTimeout.milliseconds)
+    )
+    return try RenderStore.open(path: databasePath, options: options, logger: logger)
+  }
+}
+
+extension RenderStore.Synchronous: ExpressibleByArgument {}
