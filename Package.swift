@@ -40,6 +40,11 @@ let package = Package(
 
     // Which transitions are legal and what each one does.
     .target(name: "RenderModel", dependencies: ["JSON"], swiftSettings: settings),
+    .testTarget(
+      name: "RenderModelTests",
+      dependencies: ["RenderModel", "JSON"],
+      swiftSettings: settings
+    ),
 
     // Every method, notification and error of the wire.
     .target(
@@ -47,11 +52,21 @@ let package = Package(
       dependencies: ["JSON", "JSONRPC", "RenderModel"],
       swiftSettings: settings
     ),
+    .testTarget(
+      name: "RenderProtocolTests",
+      dependencies: ["RenderProtocol", "RenderModel", "JSONRPC", "JSON", "Support"],
+      swiftSettings: settings
+    ),
 
     // The store: schema, triggers, queries, the gate.
     .target(
       name: "RenderStore",
       dependencies: ["RenderModel", "JSON", logging] + grdb,
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "RenderStoreTests",
+      dependencies: ["RenderStore", "RenderModel", "JSON", "Support", logging] + grdb,
       swiftSettings: settings
     ),
 
@@ -63,6 +78,14 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    .testTarget(
+      name: "SidecarTests",
+      dependencies: [
+        "Sidecar", "RenderProtocol", "RenderStore", "RenderModel", "JSONRPC", "JSON", "Support",
+        logging,
+      ],
+      swiftSettings: settings
+    ),
 
     // The command.
     .executableTarget(
@@ -70,6 +93,21 @@ let package = Package(
       dependencies: [
         "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", arguments, logging,
       ],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "renderstateTests",
+      dependencies: ["renderstate", "RenderModel", "JSON", "Support"],
+      swiftSettings: settings
+    ),
+
+    // What tests share: temporary folders, a clock to set, sidecars in memory and as processes.
+    .target(
+      name: "Support",
+      dependencies: [
+        "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", logging,
+      ],
+      path: "Tests/Support",
       swiftSettings: settings
     ),
   ],

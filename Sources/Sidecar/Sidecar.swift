@@ -266,8 +266,10 @@ public final class Sidecar {
     }
   }
 
-  /// Handles one message: calls its handler, by way of `write` if it changes the store, and writes
-  /// what is owed. If the store fails, nothing has been written for the message.
+  /// Handles one message and writes what is owed.
+  ///
+  /// A handler that changes the store is called by way of `write`. If the store fails, nothing has
+  /// been written for the message.
   private func handle(
     _ item: Inbox.Item,
     _ timings: inout [Timing],
