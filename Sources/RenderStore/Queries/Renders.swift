@@ -1,3 +1,4 @@
+internal import GRDBSQLite
 public import RenderModel
 
 enum RenderSQL {
@@ -20,7 +21,6 @@ enum RenderSQL {
       updated_at = ?15, started_at = ?16, queued_ms = ?17, stall_ms = ?18, total_ms = ?19,
       deadline_at = ?20, action = ?21, actor = ?22, idempotency_key = ?23, change_metadata = ?24
     WHERE id = ?1 AND version = ?11 - 1 AND created_at = ?14
-    RETURNING 1
     """
 
   static let selectOverdue = """
@@ -141,7 +141,8 @@ extension RenderStore {
     } else {
       let statement = statements.updateRender
       statement.bind(next, change, by: command)
-      guard try statement.first({ _ in true }) ?? false else {
+      try statement.run()
+      guard sqlite3_changes(handle) == 1 else {
         throw .defect("\(next.id) changed inside a transaction")
       }
     }
