@@ -5,7 +5,8 @@ struct RequestQueue {
   private var items: [Inbox.Item] = []
   private var done = 0
 
-  var isEmpty: Bool { done == items.count }
+  var count: Int { items.count - done }
+  var isEmpty: Bool { count == 0 }
   var first: Inbox.Item? { item(at: 0) }
 
   func item(at index: Int) -> Inbox.Item? {

@@ -167,7 +167,7 @@ public final class Sidecar {
       while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
         queue.removeFirst()
         var timings: [Timing] = []
-        handle(item, &timings)
+        handleAlone(item, &timings)
         note(timings)
       }
       flush()
@@ -241,24 +241,31 @@ public final class Sidecar {
     }
   }
 
-  /// Answers the first request, and those that wait with it for the same locks, with the store's
-  /// error.
+  /// Answers the first request with the store's error.
+  ///
+  /// If the locks were not had, every write that waits gets it: they have all waited for the same
+  /// locks. What stands between them is handled as ever.
   private func refuse(_ error: StoreError) {
-    let wireError = self.wireError(error)
+    let refusal = wireError(error)
+    var waiting = error.isBusy ? queue.count : 1
     var timings: [Timing] = []
-    repeat {
-      guard let item = queue.first, isWrite(item) else { break }
+    while waiting > 0, let item = queue.first, responses.count < Self.answersLimit {
+      waiting -= 1
       queue.removeFirst()
-      try? handle(item, &timings) { _, _ throws(Failure) in throw .wire(wireError) }
-    } while error.isBusy
+      handleAlone(item, &timings, refusingWritesWith: refusal)
+    }
     note(timings)
     flush()
   }
 
-  /// Handles a message outside of a group.
-  private func handle(_ item: Inbox.Item, _ timings: inout [Timing]) {
+  /// Handles a message outside of a group, where nothing is written.
+  private func handleAlone(
+    _ item: Inbox.Item,
+    _ timings: inout [Timing],
+    refusingWritesWith refusal: WireError = .shuttingDown
+  ) {
     do throws(StoreError) {
-      try handle(item, &timings) { _, _ throws(Failure) in throw .wire(.shuttingDown) }
+      try handle(item, &timings) { _, _ throws(Failure) in throw .wire(refusal) }
     } catch {
       guard case .success(.request(let request)) = item.content else { return }
       responses.answer(request.id, at: item.place, error: wireError(error).rpcError)
