@@ -267,8 +267,10 @@ public final class Sidecar {
     do throws(StoreError) {
       try handle(item, &timings) { _, _ throws(Failure) in throw .wire(refusal) }
     } catch {
-      guard case .success(.request(let request)) = item.content else { return }
-      responses.answer(request.id, at: item.place, error: wireError(error).rpcError)
+      let failure = wireError(error)
+      if case .success(.request(let request)) = item.content {
+        responses.answer(request.id, at: item.place, error: failure.rpcError)
+      }
       responses.finish(item.place)
     }
   }
