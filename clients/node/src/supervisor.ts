@@ -229,7 +229,8 @@ export class Supervisor {
   private died(process: SidecarProcess, how: string, exitCode: number | null): void {
     if (process !== this.process) return
     const wasIdle = this.queue.size === 0
-    const good = this.ready && (wasIdle ? Date.now() - this.startedAt >= goodLifeMs : this.queue.answeredSinceAttach > 0)
+    const livedLong = Date.now() - this.startedAt >= goodLifeMs
+    const good = this.ready && (this.queue.answeredSinceAttach > 0 || (wasIdle && livedLong))
     this.forgetProcess()
     if (this.closed) return
     if (!this.isNeeded()) {

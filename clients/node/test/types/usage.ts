@@ -1,0 +1,30 @@
+// The README's example, and what the types have to allow and to refuse. Only checked, never run.
+import { InvalidTransitionError, RenderStateClient, RenderStateError } from 'renderstate'
+import type { Status, WatchEvent } from 'renderstate'
+
+export async function usage(signal: AbortSignal): Promise<Status> {
+  const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
+  try {
+    await client.transition('intro', 'start', { actor: 'web', timeouts: { stallMs: 60_000 }, signal })
+  } catch (error) {
+    if (error instanceof InvalidTransitionError) return error.status
+    if (error instanceof RenderStateError && error.kind === 'storeBusy') console.log(error.data)
+    throw error
+  }
+  for await (const event of client.watch({ ids: ['intro'], states: ['completed'] }, { afterSeq: 3, signal })) {
+    if (event.type === 'snapshot') console.log(event.statuses[0]?.progress)
+    else console.log(event.change.event, event.status.state)
+  }
+  const events: AsyncIterableIterator<WatchEvent> = client.watch('intro')
+  await events.return?.()
+  for await (const status of client.allStatuses({ states: ['failed'] })) console.log(status.error)
+  // @ts-expect-error: there is no such event
+  await client.transition('intro', 'explode')
+  // @ts-expect-error: a misspelt option
+  await client.transition('intro', 'start', { expectedVerison: 1 })
+  const status = await client.waitFor('intro', { states: ['completed', 'failed'], signal })
+  // @ts-expect-error: statuses are shared and not to be changed
+  status.progress = 100
+  await client.close()
+  return status
+}
