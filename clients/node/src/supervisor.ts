@@ -248,12 +248,13 @@ export class Supervisor {
       return
     }
     const pause = good ? 0 : backoff(this.failures)
-    this.settings.log(`the sidecar ${this.deathMessage ?? how}; it is started again in ${pause} ms`)
     this.restartTimer = setTimeout(() => {
       this.restartTimer = null
-      if (this.isNeeded()) this.start()
+      if (this.isNeeded()) this.ensureRunning()
     }, pause)
     this.applyHold()
+    // Last, as the logger may make a request of its own.
+    this.settings.log(`the sidecar ${this.deathMessage ?? how}; it is started again in ${pause} ms`)
   }
 
   private giveUp(error: RenderStateError): void {
@@ -261,9 +262,9 @@ export class Supervisor {
     // One more failure is enough to give up again.
     this.failures = maxFailures - 1
     this.givenUp = { error, until: Date.now() + giveUpPauseMs }
-    this.settings.log(`gave up: ${error.message}`)
     this.queue.rejectAll(() => copyOf(error))
     this.listener?.onGivenUp(copyOf(error))
+    this.settings.log(`gave up: ${error.message}`)
   }
 
   private forgetProcess(): void {
