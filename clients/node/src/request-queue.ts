@@ -65,6 +65,7 @@ export class RequestQueue {
   private blocked = false
   private flushScheduled = false
   private openRequests = 0
+  /** Of all that waits here, abandoned requests included: a sidecar that hangs must not make this grow. */
   private pendingBytes = 0
   private answered = 0
 
@@ -135,9 +136,10 @@ export class RequestQueue {
     this.sent.clear()
     this.waiting = []
     for (const request of all) {
-      if (!request.open) continue
-      if (request.options.perProcess) this.settle(request, () => request.reject(processGone()))
-      else this.waiting.push(request)
+      const { perProcess } = request.options
+      if (perProcess) this.settle(request, () => request.reject(processGone()))
+      if (request.open) this.waiting.push(request)
+      else this.pendingBytes -= request.bytes
     }
   }
 
@@ -155,6 +157,7 @@ export class RequestQueue {
     // Not carried out, because the process is about to end: stays in flight, for the next process.
     if (error?.code === -32007 && !request.options.perProcess) return true
     this.sent.delete(request.id)
+    this.pendingBytes -= request.bytes
     if (!request.options.perProcess) this.answered += 1
     if (error) {
       const failure = errorFromWire(error)
@@ -177,6 +180,7 @@ export class RequestQueue {
         request.reject(error)
       })
     }
+    for (const { bytes } of this.waiting) this.pendingBytes -= bytes
     this.waiting = []
   }
 
@@ -184,7 +188,6 @@ export class RequestQueue {
     // What was abandoned by its caller stays in flight until its answer comes, and tells nobody.
     if (!request.open) return
     request.open = false
-    this.pendingBytes -= request.bytes
     request.stopWatching?.()
     tell()
     if (--this.openRequests === 0) this.onBusy(false)
@@ -229,9 +232,12 @@ export class RequestQueue {
     for (const request of this.waiting) {
       if (text.length >= writeLimit) break
       taken += 1
-      if (!request.open) continue
-      this.sent.set(request.id, request)
-      text += request.line
+      if (request.open) {
+        this.sent.set(request.id, request)
+        text += request.line
+      } else {
+        this.pendingBytes -= request.bytes
+      }
     }
     if (taken === this.waiting.length) this.waiting = []
     else this.waiting.splice(0, taken)

@@ -38,7 +38,10 @@ export class SidecarProcess {
       shell: false,
       windowsHide: true
     })
-    this.child.on('error', (error) => (this.startError ??= error))
+    this.child.on('error', (error) => {
+      // A signal that could not be sent ends here, too.
+      if (this.child.pid === undefined) this.startError ??= error
+    })
     this.readOutput()
     this.readLog()
     this.child.stdin.on('drain', () => this.events.onDrain())

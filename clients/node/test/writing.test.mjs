@@ -63,6 +63,21 @@ test('beyond maxPendingBytes a request is refused, until answers come', async ()
   await large
 })
 
+test('requests that were abandoned count until they are answered, or a sidecar that hangs would fill the memory', async () => {
+  const { queue, outlet } = recorded(500)
+  outlet.takes = false
+  queue.attach(outlet)
+  const text = 'x'.repeat(100)
+  const send = () => queue.send('getStatus', { text }, { timeoutMs: 1 })
+  await assert.rejects(send(), { kind: 'timeout' })
+  await assert.rejects(send(), { kind: 'timeout' })
+  await assert.rejects(send(), { kind: 'timeout' })
+  await assert.rejects(send(), { kind: 'overloaded' })
+  queue.detach()
+  await assert.rejects(send(), { kind: 'timeout' })
+  assert.equal(queue.size, 0)
+})
+
 test('what was in flight is sent again to the next process, before what came later; what is its own is not', async () => {
   const { queue, writes, outlet } = recorded()
   queue.attach(outlet)
