@@ -58,10 +58,11 @@ public struct ListCursor: Sendable, Equatable {
 
   /// Takes only what `text` makes.
   init?(text: String) {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0] == "c1",
-      let milliseconds = Int64(parts[1], radix: 36), milliseconds >= 0,
-      let seq = Int64(parts[2], radix: 36), seq > 0
+    // A moment before 1970 has a minus sign of its own.
+    guard text.hasPrefix("c1-"), let dash = text.lastIndex(of: "-"),
+      let start = text.index(text.startIndex, offsetBy: 3, limitedBy: dash),
+      let milliseconds = Int64(text[start..<dash], radix: 36),
+      let seq = Int64(text[text.index(after: dash)...], radix: 36), seq > 0
     else { return nil }
     self.init(updatedAt: Timestamp(milliseconds: milliseconds), seq: seq)
     guard self.text.hasSameBytes(as: text) else { return nil }

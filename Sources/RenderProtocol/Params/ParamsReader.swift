@@ -180,7 +180,8 @@ public struct ParamsReader {
       let (least, most) = (Int(range.lowerBound), Int(range.upperBound))
       throw invalid(name, "it must be a number from \(least) to \(most)")
     }
-    return number
+    // Of -0 this makes 0: a store would not tell them apart.
+    return number + 0
   }
 
   func optionalFlag(_ name: String) throws(InvalidParams) -> Bool? {
