@@ -83,7 +83,7 @@ let package = Package(
       dependencies: [
         "Sidecar", "RenderProtocol", "RenderStore", "RenderModel", "JSONRPC", "JSON", "Support",
         logging,
-      ],
+      ] + grdb,
       swiftSettings: settings
     ),
 

@@ -113,7 +113,7 @@ public final class Sidecar {
     repeat {
       tellChanges()
       guard feedHasMore else { break }
-      sleepUntilNews()
+      sleepUntilRoom()
     } while !connection.outbox.isBroken && !hasStalled
     session.feed.endAll(&responses)
     flush()
@@ -154,6 +154,13 @@ public final class Sidecar {
     watch?.clear()
   }
 
+  /// Sleeps until the host has taken enough for more notifications, or its end is closed.
+  private func sleepUntilRoom() {
+    connection.doorbell.wait(milliseconds: Int32(Self.tick), orReadable: -1) {
+      !connection.outbox.isBroken && !hasRoomForNotifications
+    }
+  }
+
   private func flush() {
     connection.outbox.put(responses.take())
   }
@@ -166,6 +173,7 @@ public final class Sidecar {
     } else {
       while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
         queue.removeFirst()
+        requestsAlone = max(0, requestsAlone - 1)
         var timings: [Timing] = []
         handleAlone(item, &timings)
         note(timings)
@@ -324,11 +332,12 @@ public final class Sidecar {
       case .session(let handler): try handler(call, session, &responses)
       }
     } catch {
+      timing.failed = true
       switch error {
       case .store(let error):
+        timings.append(timing)
         throw error
       case .wire(let error):
-        timing.failed = true
         if let id = call.id {
           responses.answer(id, at: call.place, error: error.rpcError)
         } else {

@@ -252,12 +252,17 @@ final class Feed {
     _ responses: inout ResponseWriter
   ) throws(StoreError) {
     var fold = fold
-    while let next = fold.found.last {
-      guard responses.count < Self.portion else { break }
-      if let change = try store.change(next.seq) {
-        notify(subscription, change, skipped: next.skipped, &responses)
+    do throws(StoreError) {
+      while responses.count < Self.portion, let next = fold.found.last {
+        if let change = try store.change(next.seq) {
+          notify(subscription, change, skipped: next.skipped, &responses)
+        }
+        fold.found.removeLast()
       }
-      fold.found.removeLast()
+    } catch {
+      // What has been told is noted, or it would be told again.
+      subscription.progress = .folding(fold)
+      throw error
     }
     subscription.progress = .folding(fold)
     guard fold.found.isEmpty else { return }
