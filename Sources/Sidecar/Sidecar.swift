@@ -56,7 +56,7 @@ public final class Sidecar {
   public func run() {
     while !connection.outbox.isBroken, !isFinished, !hasStalled {
       if queue.isEmpty { queue.append(connection.inbox.takeAll()) }
-      if !queue.isEmpty, hasRoomForAnswers { handleRequests() }
+      if !queue.isEmpty, mayHandleRequests { handleRequests() }
       lookAfterDeadlines()
       tellChanges()
       sleepUntilNews()
@@ -128,13 +128,21 @@ public final class Sidecar {
     connection.outbox.hasRoom(below: Self.answersLimit)
   }
 
+  /// Whether the host takes its answers, and its notifications are not left far behind.
+  private var mayHandleRequests: Bool {
+    guard hasRoomForAnswers else { return false }
+    guard feedHasMore, session.feed.isLagging, !responses.isInsideBatch else { return true }
+    // What was asked for before the end is done even if nobody reads any more.
+    return !hasRoomForNotifications && isStopping
+  }
+
   private var hasRoomForNotifications: Bool {
     connection.outbox.hasRoom(below: Self.notificationsLimit)
   }
 
   private var hasSomethingToDo: Bool {
     if connection.outbox.isBroken || isFinished { return true }
-    if queue.isEmpty ? connection.inbox.hasNews : hasRoomForAnswers { return true }
+    if queue.isEmpty ? connection.inbox.hasNews : mayHandleRequests { return true }
     return feedHasMore && hasRoomForNotifications
   }
 
@@ -427,7 +435,8 @@ public final class Sidecar {
         }
         feedHasMore = try session.feed.advance(&responses)
         flush()
-      } while feedHasMore && queue.isEmpty && !connection.inbox.hasNews
+      } while feedHasMore
+        && (session.feed.isLagging || queue.isEmpty && !connection.inbox.hasNews)
     } catch {
       feedHasMore = false
       logger.error("the log could not be read, trying again: \(error)")

@@ -142,6 +142,33 @@ struct FoldingTests {
     store.close()
   }
 
+  @Test("a host that reads hears every change of its own, however fast it asks for more")
+  func pipeliningHost() throws {
+    let sidecar = try MemorySidecar(folder)
+    let names = try (0..<4).map { _ in try sidecar.subscribe() }
+    let count = 16_000
+    sidecar.sendInBackground(
+      (1...count).map {
+        let event = $0 <= 10 ? "start" : "progress"
+        return request("transition", #"{"id":"v\#($0 % 10)","event":"\#(event)"}"#, id: $0 + 10)
+      }
+    )
+    var told: [String: Int] = [:]
+    var answers = 0
+    while answers < count || told.values.contains(where: { $0 < count }) || told.count < 4 {
+      let line = try #require(try sidecar.receiveLine())
+      guard line.hasPrefix(#"{"jsonrpc":"2.0","method":"status""#) else {
+        answers += 1
+        continue
+      }
+      #expect(line.hasSuffix(#""skipped":0}}"#))
+      guard line.hasSuffix(#""skipped":0}}"#) else { break }
+      for name in names where line.contains("\"\(name)\"") { told[name, default: 0] += 1 }
+    }
+    #expect(answers == count)
+    #expect(names.allSatisfy { told[$0] == count })
+  }
+
   @Test("renders that end in what is folded end the subscription behind it")
   func untilTerminal() throws {
     let sidecar = try MemorySidecar(folder)

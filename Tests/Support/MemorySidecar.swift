@@ -105,6 +105,14 @@ public final class MemorySidecar {
     host.send(#"{"jsonrpc":"2.0","method":"\#(method)","params":\#(params)}"#)
   }
 
+  /// Sends lines from a thread of its own, for a host that reads meanwhile.
+  public func sendInBackground(_ lines: [String]) {
+    let thread = Thread { [host] in
+      for line in lines { host.send(line) }
+    }
+    thread.start()
+  }
+
   /// Sends the end of the input.
   public func endInput() {
     host.end()

@@ -25,11 +25,20 @@ final class Feed {
   private let store: RenderStore
   /// The live subscriptions have been told of everything up to here.
   private var position: Int64 = 0
+  /// The head of the log, as far as it is known here.
+  private var head: Int64 = 0
   /// Those that are not live, in the order in which they are served.
   private var behind: [Subscription] = []
 
   init(store: RenderStore) {
     self.store = store
+  }
+
+  /// Whether so much waits that more requests should wait, too.
+  ///
+  /// Their changes would be folded although the host reads all the time.
+  var isLagging: Bool {
+    !subscriptions.isEmpty && head - position > Int64(Self.foldingThreshold / 2)
   }
 
   // MARK: - Subscribing
@@ -52,6 +61,7 @@ final class Feed {
     unfinished: Set<ExactText>?
   ) -> String {
     if subscriptions.isEmpty { position = head }
+    self.head = max(self.head, head)
     let (number, name) = subscriptions.nextName()
     let isLive = seq >= position && unfinished?.isEmpty != true
     let subscription = Subscription(
@@ -90,6 +100,7 @@ final class Feed {
   /// Tells of changes just committed here, if the feed stands right before them; else it will come
   /// to them in the log.
   func advance(over changes: [Change], _ responses: inout ResponseWriter) {
+    if let last = changes.last { head = max(head, last.seq) }
     guard !subscriptions.isEmpty, let first = changes.first, first.seq == position + 1 else {
       return
     }
@@ -107,7 +118,7 @@ final class Feed {
       behind = []
       return false
     }
-    let head = try store.head()
+    head = try store.head()
     if head - position > Int64(Self.foldingThreshold) { leaveAllBehind(head) }
     while position < head {
       guard responses.count < Self.portion else { return true }
