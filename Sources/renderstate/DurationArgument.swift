@@ -18,8 +18,9 @@ struct DurationArgument: ExpressibleByArgument {
   init?(argument: String) {
     let unit = Self.units.first { argument.hasSuffix($0.suffix) } ?? ("", 1_000)
     let number = argument.dropLast(unit.suffix.count)
-    guard let first = number.first, first.isASCII, first.isNumber || first == ".",
-      number.last?.isNumber == true, let value = Double(number)
+    // What `Double` reads beyond a plain number (inf, nan, hexadecimal, signs) is a typing mistake.
+    guard number.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
+      number.last != ".", let value = Double(number)
     else { return nil }
     let milliseconds = (value * unit.milliseconds).rounded()
     guard milliseconds <= Self.maximum else { return nil }

@@ -52,7 +52,9 @@ extension RenderStore {
 
   private static func configuration(_ options: Options) -> Configuration {
     var configuration = Configuration()
-    configuration.busyMode = .timeout(options.busyTimeout / .seconds(1))
+    // SQLite counts milliseconds in 32 bits: three weeks is as long as for ever.
+    let busyTimeout = min(options.busyTimeout, .seconds(21 * 86_400))
+    configuration.busyMode = .timeout(busyTimeout / .seconds(1))
     configuration.foreignKeysEnabled = false
     configuration.allowsUnsafeTransactions = true
     return configuration
