@@ -20,6 +20,8 @@ struct HostWatch {
     sigaddset(&signals, SIGINT)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     signal(SIGPIPE, SIG_IGN)
+    // A file size limit is then an error of the write, like a full disk, instead of the end.
+    signal(SIGXFSZ, SIG_IGN)
     self.signals = signals
   }
 
@@ -37,9 +39,10 @@ struct HostWatch {
     thread.start()
   }
 
-  /// Whether nobody can read what is written: the other end of the pipe is closed.
+  /// Whether nobody can read what is written: the other end is closed, of a pipe (an error to poll)
+  /// or of a socket, as Node gives its children (a hang-up).
   private func isClosed(_ descriptor: Int32) -> Bool {
     var polled = pollfd(fd: descriptor, events: 0, revents: 0)
-    return poll(&polled, 1, 0) > 0 && polled.revents & Int16(POLLERR) != 0
+    return poll(&polled, 1, 0) > 0 && polled.revents & Int16(POLLERR | POLLHUP) != 0
   }
 }
