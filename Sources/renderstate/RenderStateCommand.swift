@@ -11,7 +11,7 @@ struct RenderStateCommand: ParsableCommand {
       A host program starts `renderstate serve` and talks to it over its stdin and stdout, one \
       JSON-RPC 2.0 message a line:
 
-        $ echo '{"jsonrpc":"2.0","id":1,"method":"getStatus","params":{"id":"video-1"}}' \\
+        $ echo '{"jsonrpc":"2.0","id":1,"method":"stats"}' \\
             | renderstate serve --database renders.sqlite
 
       To see it at work with a real video: `renderstate demo`.

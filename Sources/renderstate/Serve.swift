@@ -85,7 +85,7 @@ struct Serve: ParsableCommand {
       throw ValidationError("--max-line-bytes must be from 1 to \(1 << 30).")
     }
     guard !databasePath.isEmpty else {
-      throw ValidationError("--database must name a file.")
+      throw ValidationError("--database (or RENDERSTATE_DATABASE) must name a file.")
     }
   }
 
@@ -93,11 +93,21 @@ struct Serve: ParsableCommand {
     let watch = HostWatch()
     let output = try OwnedOutput.take()
     let logger = Logger(label: "renderstate") { _ in StandardErrorLog() }
+    guard !namesPostgreSQL else {
+      // The URL is not repeated: it may hold a password.
+      StandardErrorLog.write(
+        """
+        renderstate: this build has no PostgreSQL store; give a file path with --database (or \
+        RENDERSTATE_DATABASE), like renders.sqlite
+        """
+      )
+      throw ExitCode(1)
+    }
     let store: RenderStore
     do {
       store = try openStore(logger)
     } catch {
-      StandardErrorLog.write("renderstate: \(error)\n")
+      StandardErrorLog.write("renderstate: \(error)")
       throw ExitCode(1)
     }
     let connection = Connection.stdio(
@@ -121,6 +131,11 @@ struct Serve: ParsableCommand {
 
   private var databasePath: String {
     database ?? ProcessInfo.processInfo.environment["RENDERSTATE_DATABASE"] ?? "renderstate.sqlite"
+  }
+
+  private var namesPostgreSQL: Bool {
+    let path = databasePath.lowercased()
+    return path.hasPrefix("postgres://") || path.hasPrefix("postgresql://")
   }
 
   private func openStore(_ logger: Logger) throws(StoreOpenError) -> RenderStore {
