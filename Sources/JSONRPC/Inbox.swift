@@ -24,6 +24,7 @@ public final class Inbox: @unchecked Sendable {
   private var items: [Item] = []
   private var bytes = 0
   private var isEnded = false
+  private var isEndWritten = false
   private var isReaderIdle = false
 
   init(doorbell: Doorbell) {
@@ -55,9 +56,9 @@ public final class Inbox: @unchecked Sendable {
     condition.withLock { !items.isEmpty || isEnded }
   }
 
-  /// Whether nothing more will come.
-  public var hasEnded: Bool {
-    condition.withLock { isEnded }
+  /// Whether nothing more will come, or the host has written its last, read or not.
+  public var isEnding: Bool {
+    condition.withLock { isEnded || isEndWritten }
   }
 
   /// Whether nothing waits and nothing will come.
@@ -77,6 +78,11 @@ public final class Inbox: @unchecked Sendable {
       condition.broadcast()
     }
     doorbell.ring()
+  }
+
+  /// The host has closed its end; what it has written before may still be unread.
+  public func noteEndWritten() {
+    condition.withLock { isEndWritten = true }
   }
 
   // MARK: - The side that reads

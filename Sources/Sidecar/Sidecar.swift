@@ -35,6 +35,7 @@ public final class Sidecar {
   private var requestsAlone = 0
   private var feedHasMore = false
   private var stall: Stall?
+  private var shutdownSince: ContinuousClock.Instant?
 
   public init(store: RenderStore, connection: Connection, settings: Settings) {
     self.connection = connection
@@ -59,6 +60,7 @@ public final class Sidecar {
       if !queue.isEmpty, mayHandleRequests { handleRequests() }
       lookAfterDeadlines()
       tellChanges()
+      limitShutdown()
       sleepUntilNews()
     }
     finish()
@@ -71,7 +73,7 @@ public final class Sidecar {
   /// A `shutdown` that stands behind answers which the host does
   /// not take counts as soon as it is read.
   private var isStopping: Bool {
-    if session.isShuttingDown || connection.inbox.hasEnded { return true }
+    if session.isShuttingDown || connection.inbox.isEnding { return true }
     return queue.contains(where: isShutdown) || connection.inbox.contains(where: isShutdown)
   }
 
@@ -100,6 +102,14 @@ public final class Sidecar {
       return false
     }
     return ContinuousClock.now - stall.since > Self.stallLimit
+  }
+
+  /// Ends the input of a host that goes on writing behind its `shutdown`.
+  private func limitShutdown() {
+    guard session.isShuttingDown else { return }
+    let since = shutdownSince ?? .now
+    shutdownSince = since
+    if ContinuousClock.now - since > Self.stallLimit { connection.inbox.end() }
   }
 
   private struct Stall {

@@ -25,7 +25,7 @@ struct HostWatch {
     self.signals = signals
   }
 
-  func start(_ connection: Connection, output: Int32) {
+  func start(_ connection: Connection, input: Int32, output: Int32) {
     let thread = Thread {
       while true {
         var signals = signals
@@ -33,10 +33,17 @@ struct HostWatch {
         // A signal is what to stop for; that none came in time is an error here.
         if sigtimedwait(&signals, nil, &interval) > 0 { connection.inbox.end() }
         if getppid() != parent || isClosed(output) { connection.hangUp() }
+        // The reader may stand before the end, at lines that nobody takes yet.
+        if hasWrittenItsLast(input) { connection.inbox.noteEndWritten() }
       }
     }
     thread.name = "host watch"
     thread.start()
+  }
+
+  private func hasWrittenItsLast(_ descriptor: Int32) -> Bool {
+    var polled = pollfd(fd: descriptor, events: otherEndShutDown, revents: 0)
+    return poll(&polled, 1, 0) > 0 && polled.revents & (otherEndShutDown | Int16(POLLHUP)) != 0
   }
 
   /// Whether nobody can read what is written: the other end is closed, of a pipe (an error to poll)
@@ -46,3 +53,6 @@ struct HostWatch {
     return poll(&polled, 1, 0) > 0 && polled.revents & Int16(POLLERR | POLLHUP) != 0
   }
 }
+
+/// `POLLRDHUP`, for sockets (poll(2)).
+private let otherEndShutDown: Int16 = 0x2000

@@ -115,7 +115,7 @@ struct Serve: ParsableCommand {
       output: output,
       maximumLineBytes: maxLineBytes
     )
-    watch.start(connection, output: output)
+    watch.start(connection, input: STDIN_FILENO, output: output)
     let settings = Settings(
       version: RenderStateCommand.version,
       defaultTimeouts: Timeouts(
