@@ -35,6 +35,7 @@ final class SidecarProcess: @unchecked Sendable {
     var arguments: [String]
     var environment: [String: String] = [:]
     var folder: String?
+    var program = SidecarProcess.binary
     /// A command and its first arguments, which the program and its arguments are handed to.
     var wrapper: [String] = []
     var input = Input.pipe
@@ -77,7 +78,7 @@ final class SidecarProcess: @unchecked Sendable {
   private let lock = NSLock()
   private var input: Int32
   private let kept: [Int32]
-  private var lastRequest: Int64 = 0
+  private var lastRequest = 1_000_000
 
   init(_ launch: Launch) throws {
     _ = ignoresBrokenPipes
@@ -130,11 +131,11 @@ final class SidecarProcess: @unchecked Sendable {
   }
 
   /// Writes a request, or a notification if it has no id.
-  func send(id: Int64?, _ method: String, _ params: String = "{}") throws {
+  func send(id: Int?, _ method: String, _ params: String = "{}") throws {
     try send(Self.message(id: id, method, params))
   }
 
-  static func message(id: Int64?, _ method: String, _ params: String = "{}") -> String {
+  static func message(id: Int?, _ method: String, _ params: String = "{}") -> String {
     let id = id.map { #""id":\#($0),"# } ?? ""
     return #"{"jsonrpc":"2.0",\#(id)"method":"\#(method)","params":\#(params)}"#
   }
@@ -183,10 +184,11 @@ final class SidecarProcess: @unchecked Sendable {
   /// Sends a request and waits for its answer; notifications may come in between.
   func call(_ method: String, _ params: String = "{}") throws -> Received {
     lastRequest += 1
-    let id = 1_000_000 + lastRequest
-    try send(id: id, method, params)
+    try send(id: lastRequest, method, params)
     let answer = try answer()
-    guard answer.integer("id") == id else { throw trouble("an answer to something else: \(answer)") }
+    guard answer.integer("id") == Int64(lastRequest) else {
+      throw trouble("an answer to something else: \(answer)")
+    }
     return answer
   }
 
@@ -220,6 +222,39 @@ final class SidecarProcess: @unchecked Sendable {
   }
 
   // MARK: - The process
+
+  /// Runs a program to its end, with nothing on stdin.
+  static func run(
+    _ arguments: [String],
+    program: String = binary,
+    folder: String? = nil,
+    environment: [String: String] = [:]
+  ) throws -> Outcome {
+    var launch = Launch(arguments)
+    launch.program = program
+    launch.folder = folder
+    launch.environment = environment
+    let process = try SidecarProcess(launch)
+    let exit = try process.stop()
+    return Outcome(exit: exit, output: try process.outputText(), errors: try process.errorText())
+  }
+
+  struct Outcome {
+    let exit: Exit
+    let output: String
+    let errors: String
+  }
+
+  /// Has the sqlite3 shell run SQL on a database, as somebody beside the sidecars would.
+  @discardableResult
+  static func sqlite3(_ database: String, _ sql: String) throws -> String {
+    let outcome = try run(
+      ["-bail", "-cmd", ".timeout 10000", database, sql],
+      program: "sqlite3"
+    )
+    guard outcome.exit == .code(0) else { throw Trouble(description: outcome.errors) }
+    return outcome.output
+  }
 
   func kill() {
     signal(SIGKILL)
@@ -683,7 +718,7 @@ private func spawn(
     !$0.key.hasPrefix("RENDERSTATE_")
   }
   let environment = inherited.merging(launch.environment) { $1 }.map { "\($0)=\($1)" }
-  let arguments = launch.wrapper + [SidecarProcess.binary] + launch.arguments
+  let arguments = launch.wrapper + [launch.program] + launch.arguments
   var identifier: pid_t = 0
   let result = withCStrings(arguments) { arguments in
     withCStrings(environment) { environment in

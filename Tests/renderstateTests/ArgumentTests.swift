@@ -1,0 +1,87 @@
+import Foundation
+import Support
+import Testing
+
+@Suite("Arguments")
+struct ArgumentTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  private static let wrong: [[String]] = {
+    let flags = ["--stall-timeout", "--queued-timeout", "--total-timeout", "--busy-timeout"]
+    let durations = [
+      "-1", "5x", "1e99", "", "nan", "inf", "∞", "s", ".", "ms", "1.", "0x10", "+5", "1 s", "1d",
+      "8785h", "٣", "1,5", "5 ", " 5",
+    ]
+    let wrongDurations = durations.flatMap { duration in
+      [[flags[0], duration], [flags[0] + "=" + duration]]
+    }
+    let others = [
+      ["--queued-timeout", "x"], ["--total-timeout", "x"], ["--busy-timeout", "x"],
+      ["--max-line-bytes", "0"], ["--max-line-bytes", "-1"], ["--max-line-bytes", "1k"],
+      ["--max-line-bytes", "1073741825"], ["--max-line-bytes", "99999999999999999999"],
+      ["--synchronous", "off"], ["--unknown"], ["--database"], ["--database", ""], ["something"],
+    ]
+    return (wrongDurations + others).map { ["serve"] + $0 } + [["unknown"], ["--unknown"]]
+  }()
+
+  @Test("wrong arguments: exit code 64, a line on stderr, nothing on stdout, nothing made")
+  func wrongArguments() throws {
+    for arguments in Self.wrong {
+      let outcome = try SidecarProcess.run(arguments, folder: folder.url.path)
+      #expect(outcome.exit == .code(64), "\(arguments)")
+      #expect(outcome.output == "", "\(arguments)")
+      #expect(outcome.errors.hasPrefix("Error: "), "\(arguments)")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty)
+  }
+
+  @Test("durations are a number with ms, s, m or h, or bare seconds, up to 366 days")
+  func durations() throws {
+    for duration in ["0", "5", "0.5", ".5", "250ms", "90s", "1.5h", "2m", "8784h", "0ms"] {
+      let flags = ["--stall-timeout", "--queued-timeout", "--total-timeout", "--busy-timeout"]
+      let arguments = flags.flatMap { [$0, duration] }
+      let sidecar = try SidecarProcess(serving: folder.database, arguments)
+      #expect(try sidecar.call("getStatus", #"{"id":"a"}"#).errorCode == nil, "\(duration)")
+      #expect(try sidecar.stop() == .code(0), "\(duration)")
+    }
+  }
+}
+
+@Suite("Help")
+struct HelpTests {
+  @Test(
+    "the help is the committed text (re-made with RENDERSTATE_REGENERATE=1)",
+    arguments: [("renderstate", ["--help"]), ("serve", ["serve", "--help"])]
+  )
+  func help(name: String, arguments: [String]) throws {
+    let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "Help/\(name).txt")
+    let outcome = try SidecarProcess.run(arguments, folder: "/", environment: ["COLUMNS": "80"])
+    #expect(outcome.exit == .code(0))
+    if ProcessInfo.processInfo.environment["RENDERSTATE_REGENERATE"] == "1" {
+      try outcome.output.write(to: golden, atomically: true, encoding: .utf8)
+    }
+    #expect(try outcome.output == String(contentsOf: golden, encoding: .utf8))
+  }
+
+  @Test("no arguments print the help")
+  func noArguments() throws {
+    let outcome = try SidecarProcess.run([])
+    #expect(outcome.exit == .code(0))
+    #expect(try outcome.output == SidecarProcess.run(["--help"]).output)
+  }
+
+  @Test("--version prints the version that initialize tells")
+  func version() throws {
+    let folder = try TemporaryFolder()
+    let outcome = try SidecarProcess.run(["--version"])
+    #expect(outcome.exit == .code(0))
+    let sidecar = try SidecarProcess(serving: folder.database)
+    let told = try sidecar.call("initialize").string("result", "server", "version")
+    #expect(told.map { $0 + "\n" } == outcome.output)
+  }
+}
