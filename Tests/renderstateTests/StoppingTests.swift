@@ -31,6 +31,12 @@ struct StoppingTests {
     #expect(!FileManager.default.fileExists(atPath: (path ?? folder.database) + "-wal"))
   }
 
+  /// Waits until the sidecar reads, and so is past its start, without an answer.
+  private func awaitReader(_ sidecar: SidecarProcess) throws {
+    // More than a pipe holds: when it is written, somebody has read.
+    try sidecar.send(String(repeating: " ", count: 1 << 18))
+  }
+
   private func version(_ id: String) throws -> Int64? {
     let sidecar = try SidecarProcess(serving: folder.database)
     return try sidecar.call("getStatus", #"{"id":"\#(id)"}"#).integer("result", "version")
@@ -145,8 +151,7 @@ struct StoppingTests {
       return (way, try SidecarProcess(launch))
     }
     for (_, sidecar) in sidecars {
-      // More than a pipe holds: when it is written, somebody reads, and signals are waited for.
-      try sidecar.send(String(repeating: " ", count: 1 << 18))
+      try awaitReader(sidecar)
       for id in 1...60 { try sidecar.send(id: id, "rpc.discover") }
     }
     let begin = Date()
@@ -249,9 +254,9 @@ struct StoppingTests {
   func killedParentWithBlockedOutput() throws {
     var launch = SidecarProcess.Launch(serving: folder.database)
     launch.wrapper = ["sh", "-c", #"exec 3<&0; "$@" <&3 & wait"#, "host"]
-    launch.errors = .collected
     launch.isReading = false
     let host = try SidecarProcess(launch)
+    try awaitReader(host)
     for id in 1...60 { try host.send(id: id, "rpc.discover") }
     host.kill()
     #expect(try host.exit() == .signal(SIGKILL))
