@@ -24,9 +24,9 @@ public struct Lease: Sendable {
     isLive(at: now) && self.holder.hasSameBytes(as: holder)
   }
 
-  /// The lease after its release: free at once, its token kept for the next taking.
-  public func released(at now: Timestamp) -> Lease {
-    Lease(name: name, holder: holder, token: token, expiresAt: now)
+  /// The lease after its release: free whatever the clock says, its token kept for the next taking.
+  public func released() -> Lease {
+    Lease(name: name, holder: holder, token: token, expiresAt: Timestamp(milliseconds: .min))
   }
 
   /// The lease that a holder gets: a free one is taken with the next token, the holder's own live

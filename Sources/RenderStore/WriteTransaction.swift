@@ -82,7 +82,7 @@ public struct WriteTransaction {
     at now: Timestamp
   ) throws(StoreError) -> Bool {
     guard let lease = try store.lease(name), lease.isHeld(by: holder, at: now) else { return false }
-    try store.save(lease.released(at: now))
+    try store.save(lease.released())
     hasLeases = true
     return true
   }
