@@ -10,6 +10,9 @@ internal import Glibc
 /// `flock` alone hands the lock to whoever asks first after its release, which is mostly who had it.
 /// So there is a turnstile before the gate, an open file description lock on the same file: who waits
 /// at the gate stands in the turnstile, and who leaves the gate must pass the turnstile again.
+///
+/// Whoever passes makes sure that the file still bears its name: one that was deleted or replaced
+/// under way is let go, and everybody meets again at the new one.
 final class Gate: @unchecked Sendable {
   private enum Errand {
     case none
@@ -17,19 +20,22 @@ final class Gate: @unchecked Sendable {
     case wanted
     /// It has it, for the one who asked.
     case granted
+    /// The system does not let it have it.
+    case failed
     /// Who asked went away; it is to be left as soon as it is had.
     case abandoned
   }
 
+  private let path: String
   private let descriptor: Int32
   private let condition = NSCondition()
   private var errand = Errand.none
   private var hasKeeper = false
-  private var isClosed = false
 
   /// Opens the lock file, made if it is not there, with mode 0600.
   init(path: String) throws(StoreOpenError) {
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    self.path = path
+    descriptor = Self.open(path)
     guard descriptor >= 0 else {
       let reason = String(cString: strerror(errno))
       throw StoreOpenError(
@@ -42,12 +48,14 @@ final class Gate: @unchecked Sendable {
     close(descriptor)
   }
 
+  private static func open(_ path: String) -> Int32 {
+    Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  }
+
   /// Passes the gate if it is free.
   func enterIfFree() -> Bool {
     let isKeeperBusy = condition.withLock { errand != .none }
-    guard !isKeeperBusy, passTurnstile(setOpenFileLock) else { return false }
-    defer { leaveTurnstile() }
-    return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    return !isKeeperBusy && pass(isWaiting: false)
   }
 
   /// Passes the gate, or waits for it.
@@ -58,15 +66,14 @@ final class Gate: @unchecked Sendable {
     return condition.withLock {
       errand = .wanted
       employKeeper()
-      condition.broadcast()
-      while errand != .granted {
-        guard condition.wait(until: deadline) || errand == .granted else {
+      while errand == .wanted {
+        guard condition.wait(until: deadline) || errand != .wanted else {
           errand = .abandoned
           return false
         }
       }
-      errand = .none
-      return true
+      defer { errand = .none }
+      return errand == .granted
     }
   }
 
@@ -80,48 +87,75 @@ final class Gate: @unchecked Sendable {
     _ = pwrite(descriptor, &byte, 1, 0)
   }
 
-  // MARK: - The gatekeeper
-
   /// A thread of its own waits where the wait must end in time: `flock` knows no timeout.
+  ///
+  /// It outlives an errand that was abandoned, and takes the next one over.
   private func employKeeper() {
     guard !hasKeeper else { return }
     hasKeeper = true
     let keeper = Thread { [self] in
-      while true {
-        condition.withLock {
-          while errand != .wanted { condition.wait() }
+      let isPassed = pass(isWaiting: true)
+      condition.withLock {
+        if errand == .abandoned {
+          errand = .none
+          if isPassed { leave() }
+        } else {
+          errand = isPassed ? .granted : .failed
         }
-        while !passTurnstile(setOpenFileLockWaiting) {}
-        while flock(descriptor, LOCK_EX) != 0 {}
-        leaveTurnstile()
-        condition.withLock {
-          if errand == .abandoned {
-            errand = .none
-            leave()
-          } else {
-            errand = .granted
-          }
-          condition.broadcast()
-        }
+        hasKeeper = false
+        condition.broadcast()
       }
     }
     keeper.name = "gatekeeper"
     keeper.start()
   }
 
-  private func passTurnstile(_ command: Int32) -> Bool {
-    setTurnstile(command, Int16(F_WRLCK))
+  // MARK: - The locks
+
+  private func pass(isWaiting: Bool) -> Bool {
+    repeat {
+      let command = isWaiting ? setOpenFileLockWaiting : setOpenFileLock
+      guard setTurnstile(command, Int16(F_WRLCK)) else { return false }
+      let isLocked = lock(isWaiting: isWaiting)
+      _ = setTurnstile(setOpenFileLock, Int16(F_UNLCK))
+      guard isLocked else { return false }
+      if bearsItsName { return true }
+    } while reopen()
+    leave()
+    return false
   }
 
-  private func leaveTurnstile() {
-    _ = setTurnstile(setOpenFileLock, Int16(F_UNLCK))
+  private func lock(isWaiting: Bool) -> Bool {
+    while flock(descriptor, isWaiting ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EINTR else { return false }
+    }
+    return true
   }
 
   private func setTurnstile(_ command: Int32, _ kind: Int16) -> Bool {
     var lock = Glibc.flock()
     lock.l_type = kind
     lock.l_whence = Int16(SEEK_SET)
-    return fcntl(descriptor, command, &lock) == 0
+    while fcntl(descriptor, command, &lock) != 0 {
+      guard errno == EINTR else { return false }
+    }
+    return true
+  }
+
+  /// Whether others who open the lock file by its name get the one that is open here.
+  private var bearsItsName: Bool {
+    var own = stat()
+    var named = stat()
+    return fstat(descriptor, &own) == 0 && stat(path, &named) == 0
+      && own.st_ino == named.st_ino && own.st_dev == named.st_dev
+  }
+
+  /// Lets the file go, with its locks, for the one that bears the name now.
+  private func reopen() -> Bool {
+    let successor = Self.open(path)
+    guard successor >= 0 else { return false }
+    defer { close(successor) }
+    return dup2(successor, descriptor) >= 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
   }
 }
 
