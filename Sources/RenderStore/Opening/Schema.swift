@@ -20,7 +20,7 @@ enum Schema {
 
   private static let renders = """
     CREATE TABLE renders (
-      row INTEGER PRIMARY KEY,
+      row INTEGER PRIMARY KEY CHECK (row > 0),
       id TEXT NOT NULL UNIQUE,
       state TEXT NOT NULL CHECK (state IN ('queued', 'rendering', 'completed', 'failed')),
       progress REAL NOT NULL CHECK (progress BETWEEN 0 AND 100),
@@ -28,7 +28,8 @@ enum Schema {
       bucket_name TEXT,
       video_url TEXT CHECK (video_url IS NULL OR state = 'completed'),
       error TEXT CHECK ((error IS NOT NULL) = (state = 'failed')),
-      metadata TEXT NOT NULL CHECK (substr(metadata, 1, 1) = '{' AND substr(metadata, -1) = '}'),
+      metadata TEXT NOT NULL
+        CHECK (metadata = '{}' OR (substr(metadata, 1, 1) = '{' AND json_valid(metadata))),
       run INTEGER NOT NULL,
       attempt INTEGER NOT NULL,
       version INTEGER NOT NULL,
@@ -112,6 +113,8 @@ enum Schema {
           RAISE (ABORT, 'a render begins with run 1, attempt 1, version 1')
         WHEN EXISTS (SELECT 1 FROM renders WHERE id = NEW.id) THEN
           RAISE (ABORT, 'this id has a render already: update it')
+        WHEN EXISTS (SELECT 1 FROM renders WHERE row = NEW.row) THEN
+          RAISE (ABORT, 'this row has a render already')
       END;
     END;
 
@@ -153,8 +156,12 @@ enum Schema {
       SELECT CASE
         WHEN NEW.updated_at < OLD.updated_at THEN
           RAISE (ABORT, 'updated_at must not decrease')
-        WHEN NEW.seq <> OLD.seq AND NEW.seq - (SELECT max(seq) FROM transitions) NOT IN (0, 1) THEN
+        WHEN NEW.seq <> OLD.seq AND NEW.seq <> (SELECT max(seq) + 1 FROM transitions) THEN
           RAISE (ABORT, 'seq is the number of the change in the log')
+        WHEN NEW.version = OLD.version AND EXISTS
+          (SELECT 1 FROM transitions
+            WHERE seq = OLD.seq AND id = OLD.id AND version = OLD.version) THEN
+          RAISE (ABORT, 'seq and updated_at change with the version only')
       END;
     END;
 
@@ -185,27 +192,34 @@ enum Schema {
 
     CREATE TRIGGER renders_log_by_hand AFTER UPDATE OF version ON renders
     WHEN NEW.seq = OLD.seq BEGIN
-      INSERT INTO transitions VALUES (
-        (SELECT max(seq) + 1 FROM transitions), NEW.id, NEW.event,
-        iif(NEW.run = OLD.run, OLD.state, 'idle'), NEW.state, NEW.progress, NEW.render_id,
-        NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
-        iif(NEW.actor IS NOT OLD.actor, NEW.actor, 'sql'),
-        max(NEW.updated_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
-        NEW.event, NULL
-      );
+      UPDATE renders SET seq = (SELECT max(seq) + 1 FROM transitions),
+        updated_at =
+          max(updated_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+        -- Past, so that the watchdog looks at it and works out the right one.
+        deadline_at = iif(state IN ('queued', 'rendering'), updated_at, NULL)
+        WHERE row = NEW.row;
+      UPDATE renders SET started_at = updated_at WHERE row = NEW.row AND event = 'start';
+      INSERT INTO transitions
+        SELECT seq, id, event, iif(run = OLD.run, OLD.state, 'idle'), state, progress, render_id,
+          bucket_name, video_url, error, NULL, run, attempt, version,
+          iif(actor IS NOT OLD.actor, actor, 'sql'), updated_at, event, NULL
+        FROM renders WHERE row = NEW.row;
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id
         WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;
-      UPDATE renders SET seq = last_insert_rowid(),
-        updated_at = (SELECT at FROM transitions WHERE seq = last_insert_rowid()),
-        started_at = iif(NEW.event = 'start',
-          (SELECT at FROM transitions WHERE seq = last_insert_rowid()), NEW.started_at),
-        deadline_at = iif(NEW.state IN ('queued', 'rendering'), NEW.updated_at, NULL)
-        WHERE row = NEW.row;
     END;
 
-    CREATE TRIGGER transitions_append BEFORE INSERT ON transitions
-    WHEN NEW.seq <= (SELECT max(seq) FROM transitions) BEGIN
-      SELECT RAISE (ABORT, 'the log only grows at its end');
+    -- Says itself what the keys of the tables would, because OR REPLACE and OR IGNORE go past those.
+    CREATE TRIGGER transitions_append BEFORE INSERT ON transitions BEGIN
+      SELECT CASE
+        WHEN NEW.seq <> (SELECT ifnull(max(seq), 0) + 1 FROM transitions) THEN
+          RAISE (ABORT, 'the log only grows at its end, by one')
+        WHEN NOT EXISTS (SELECT 1 FROM renders
+          WHERE id = NEW.id AND seq = NEW.seq AND version = NEW.version) THEN
+          RAISE (ABORT, 'only a change of a render is logged')
+        WHEN NEW.idempotency_key IS NOT NULL AND EXISTS (SELECT 1 FROM transitions
+          WHERE id = NEW.id AND idempotency_key = NEW.idempotency_key) THEN
+          RAISE (ABORT, 'this idempotency key was used before')
+      END;
     END;
 
     CREATE TRIGGER transitions_no_edit BEFORE UPDATE ON transitions BEGIN
