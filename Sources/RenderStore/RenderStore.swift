@@ -62,6 +62,10 @@ public final class RenderStore {
     )
   }
 
+  deinit {
+    close()
+  }
+
   var statements: Statements {
     guard let preparedStatements else { preconditionFailure("the store is closed") }
     return preparedStatements
@@ -135,11 +139,16 @@ public final class RenderStore {
 
   /// Closes the connection, under the gate: the last one to close moves the log into the file.
   ///
-  /// If the gate is not had in time the connection is left as it is; the next opening recovers.
+  /// If the gate is not had in time the connection is left as it is, until the process ends; the
+  /// next opening recovers.
   public func close() {
-    guard gate.enter(until: Date(timeIntervalSinceNow: 2)) else { return }
-    defer { gate.leave() }
+    guard preparedStatements != nil else { return }
     preparedStatements = nil
+    guard gate.enter(until: Date(timeIntervalSinceNow: 2)) else {
+      _ = Unmanaged.passRetained(queue)
+      return
+    }
+    defer { gate.leave() }
     try? queue.close()
   }
 

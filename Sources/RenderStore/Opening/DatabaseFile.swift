@@ -33,6 +33,18 @@ enum DatabaseFile {
     return path
   }
 
+  /// Makes an empty file that only this user may read, if there is none; SQLite gives the files
+  /// beside it the same mode.
+  static func make(_ path: String) throws(StoreOpenError) {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if descriptor >= 0 {
+      // Nobody has this file open yet, so that no locks are dropped here.
+      close(descriptor)
+    } else if errno != EEXIST {
+      throw StoreOpenError("cannot make \(path): \(String(cString: strerror(errno)))")
+    }
+  }
+
   private static func resolve(_ path: String) throws(StoreOpenError) -> String {
     if let resolved = realPath(path) { return resolved }
     guard errno == ENOENT else {
@@ -54,7 +66,19 @@ enum DatabaseFile {
     guard !name.isEmpty else {
       throw StoreOpenError("\(path) is a folder; give a file path with --database")
     }
-    return resolved == "/" ? "/\(name)" : "\(resolved)/\(name)"
+    let named = resolved == "/" ? "/\(name)" : "\(resolved)/\(name)"
+    // A link to a file that is yet to be made: that file's name counts.
+    guard let target = targetOfLink(named) else { return named }
+    return try resolve(target.hasPrefix("/") ? target : "\(resolved)/\(target)")
+  }
+
+  private static func targetOfLink(_ path: String) -> String? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+      guard let start = buffer.baseAddress else { return nil }
+      let count = readlink(path, start, buffer.count)
+      guard count > 0 else { return nil }
+      return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
   }
 
   private static func realPath(_ path: String) -> String? {

@@ -1,7 +1,6 @@
 internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
-internal import Glibc
 public import Logging
 
 extension RenderStore {
@@ -13,8 +12,6 @@ extension RenderStore {
     options: Options = Options(),
     logger: Logger
   ) throws(StoreOpenError) -> RenderStore {
-    let previousMask = umask(0o077)
-    defer { umask(previousMask) }
     let path = try DatabaseFile.check(path)
     if let filesystem = NetworkFilesystem.name(of: path) {
       logger.warning(
@@ -32,6 +29,7 @@ extension RenderStore {
       )
     }
     defer { gate.leave() }
+    try DatabaseFile.make(path)
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration(options))
       do {
@@ -71,6 +69,7 @@ extension RenderStore {
         "\(path) is a database of another application; choose another file with --database"
       )
     }
+    guard version >= 0 else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     guard version <= Schema.version else {
       throw StoreOpenError(
         """
