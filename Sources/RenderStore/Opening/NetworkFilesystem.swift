@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// Tells whether a path is on a filesystem whose locks another machine may not see.
 enum NetworkFilesystem {
   private static let names: Set<String> = [
@@ -9,10 +7,7 @@ enum NetworkFilesystem {
 
   /// The filesystem's name if it is such a one, else nil.
   static func name(of path: String) -> String? {
-    guard let mounts = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else {
-      return nil
-    }
-    return name(of: path, mounts: mounts)
+    ProcFile.text("/proc/self/mounts").flatMap { name(of: path, mounts: $0) }
   }
 
   /// The same, from the text of `/proc/self/mounts` (fstab(5)): device, folder, type, ….
