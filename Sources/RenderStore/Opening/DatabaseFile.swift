@@ -19,6 +19,10 @@ enum DatabaseFile {
     default:
       throw StoreOpenError("\(path) is not a regular file; give a file path with --database")
     }
+    // SQLite takes a file of a single byte for an empty one, and writes over it.
+    guard status.st_size == 0 || status.st_size >= smallestPage else {
+      throw StoreOpenError("\(path) is not an SQLite database; choose another file with --database")
+    }
     guard status.st_nlink == 1 else {
       throw StoreOpenError(
         """
@@ -32,6 +36,8 @@ enum DatabaseFile {
     }
     return path
   }
+
+  private static let smallestPage = 512
 
   /// Makes an empty file that only this user may read, if there is none; SQLite gives the files
   /// beside it the same mode.

@@ -50,9 +50,9 @@ extension RenderStore {
 
   private static func configuration(_ options: Options) -> Configuration {
     var configuration = Configuration()
-    // SQLite counts milliseconds in 32 bits: three weeks is as long as for ever.
-    let busyTimeout = min(options.busyTimeout, .seconds(21 * 86_400))
-    configuration.busyMode = .timeout(busyTimeout / .seconds(1))
+    // SQLite counts in 32 bits of milliseconds, GRDB traps beyond them.
+    let longest = Duration.milliseconds(Int32.max)
+    configuration.busyMode = .timeout(min(options.busyTimeout, longest) / .seconds(1))
     configuration.foreignKeysEnabled = false
     configuration.allowsUnsafeTransactions = true
     return configuration
