@@ -11,10 +11,7 @@ public final class CommitWatch {
     descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
     guard descriptor >= 0 else { return nil }
     self.lockFile = lockFile
-    guard watch() else {
-      close(descriptor)
-      return nil
-    }
+    guard watch() else { return nil }
   }
 
   deinit {
