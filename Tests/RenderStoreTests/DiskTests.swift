@@ -1,0 +1,166 @@
+import Foundation
+import GRDBSQLite
+import Glibc
+import RenderModel
+import Support
+import Testing
+
+@testable import RenderStore
+
+@Suite("The disk")
+struct DiskTests {
+  // MARK: - Checkpoints
+
+  @Test("the write-ahead log stays small however much is written")
+  func walIsBounded() throws {
+    let bench = try Bench()
+    let text = String(repeating: "x", count: 2_000)
+    var largest: Int64 = 0
+    var written: Int64 = 0
+    for group in 0..<1_500 {
+      let before = try bench.store.size().walBytes
+      try bench.store.write { transaction throws(StoreError) in
+        for number in 0..<10 {
+          let id = "video \(group * 10 + number)"
+          for command in [
+            Command(id: id, action: .event(.start)),
+            Command(id: id, action: .event(.fail), context: Context(error: text)),
+          ] {
+            _ = try transaction.apply(command, at: Bench.noon)
+          }
+        }
+      }
+      let after = try bench.store.size().walBytes
+      written += max(0, after - before)
+      largest = max(largest, after)
+      bench.store.checkpointIfDue()
+    }
+    #expect(try bench.store.head() == 30_000)
+    #expect(try bench.store.size().bytes > 64 << 20, "the load is several times the bound")
+    #expect(largest < 24 << 20)
+    #expect(try Shell(bench.path).rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
+  @Test("a checkpoint is made when it is due, and only behind the gate")
+  func checkpointBehindGate() throws {
+    let bench = try Bench()
+    let gate = try Gate(path: bench.path + ".lock")
+    func fileBytes() throws -> Int64 {
+      // By name: opening and closing the file would drop SQLite's locks.
+      var status = stat()
+      try #require(stat(bench.path, &status) == 0)
+      return Int64(status.st_size)
+    }
+    try bench.take(.start)
+    bench.store.checkpointIfDue()
+    let before = try fileBytes()
+    #expect(before < 4_096 * 4, "one commit calls for no checkpoint")
+    let text = String(repeating: "x", count: 8_000)
+    try bench.store.write { transaction throws(StoreError) in
+      for number in 0..<2_000 {
+        for command in [
+          Command(id: "video \(number)", action: .event(.start)),
+          Command(id: "video \(number)", action: .event(.fail), context: Context(error: text)),
+        ] {
+          _ = try transaction.apply(command, at: Bench.noon)
+        }
+      }
+    }
+    #expect(gate.enterIfFree())
+    bench.store.checkpointIfDue()
+    #expect(try fileBytes() == before)
+    gate.leave()
+    bench.store.checkpointIfDue()
+    #expect(try fileBytes() == bench.store.size().bytes)
+    #expect(gate.enterIfFree(), "a checkpoint leaves the gate")
+    gate.leave()
+  }
+
+  // MARK: - A full disk
+
+  @Test("a full disk refuses what it cannot keep, serves readers, and goes on when there is room")
+  func full() throws {
+    // Only root may mount one; the next test has the same rule for everybody.
+    guard let disk = try SmallDisk() else { return try longestFile() }
+    let store = try RenderStore.open(disk.path("store.sqlite"))
+    try expectRefusalsUntilRoom(store, full: disk.fill, room: disk.makeRoom)
+  }
+
+  @Test("a database that may not grow refuses likewise")
+  func longestFile() throws {
+    let bench = try Bench()
+    func limit(pages: Int) {
+      sqlite3_exec(bench.store.handle, "PRAGMA max_page_count = \(pages)", nil, nil, nil)
+    }
+    try expectRefusalsUntilRoom(
+      bench.store,
+      full: { limit(pages: 1) },
+      room: { limit(pages: 1_000_000) }
+    )
+  }
+
+  private func expectRefusalsUntilRoom(
+    _ store: RenderStore,
+    full: () throws -> Void,
+    room: () throws -> Void
+  ) throws {
+    let text = String(repeating: "x", count: 8_000)
+    try store.apply(Command(id: "first", action: .event(.start)), at: Bench.noon)
+    try full()
+    var accepted = 0
+    var refused: StoreError?
+    // What lies free in the files already is used up first.
+    while refused == nil, accepted < 10_000 {
+      do throws(StoreError) {
+        try store.write { transaction throws(StoreError) in
+          let id = "video \(accepted)"
+          let fail = Command(id: id, action: .event(.fail), context: Context(error: text))
+          _ = try transaction.apply(Command(id: id, action: .event(.start)), at: Bench.noon)
+          _ = try transaction.apply(fail, at: Bench.noon)
+        }
+        accepted += 1
+      } catch {
+        refused = error
+      }
+    }
+    #expect(refused?.isRetryable == true, "\(String(describing: refused))")
+    #expect(try store.head() == Int64(1 + 2 * accepted))
+    #expect(try store.render("video \(accepted)").version == 0)
+    #expect(try store.render("first").state == .queued)
+    #expect(try store.log().count == 1 + 2 * accepted)
+    store.checkpointIfDue()
+    try room()
+    let next = Command(id: "first", action: .event(.fail), context: Context(error: text))
+    #expect(try store.apply(next, at: Bench.noon).change?.seq == Int64(2 + 2 * accepted))
+    let shell = try Shell(store.path)
+    #expect(try shell.rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+}
+
+/// A filesystem of two megabytes; nil where none may be mounted.
+private final class SmallDisk {
+  private let folder: TemporaryFolder
+
+  init?() throws {
+    folder = try TemporaryFolder()
+    guard mount("tmpfs", folder.url.path(), "tmpfs", 0, "size=2m") == 0 else { return nil }
+  }
+
+  deinit {
+    _ = umount2(folder.url.path(), Int32(MNT_DETACH))
+  }
+
+  func path(_ name: String) -> String { folder.path(name) }
+
+  func fill() throws {
+    let descriptor = open(path("ballast"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    try #require(descriptor >= 0)
+    defer { close(descriptor) }
+    let page = [UInt8](repeating: 1, count: 4_096)
+    while write(descriptor, page, page.count) > 0 {}
+  }
+
+  func makeRoom() throws {
+    try #require(unlink(path("ballast")) == 0)
+  }
+}

@@ -1,0 +1,416 @@
+import RenderModel
+import Testing
+
+@testable import RenderStore
+
+@Suite("The schema defends itself")
+struct SchemaTests {
+  private let bench: Bench
+  private let shell: Shell
+
+  init() throws {
+    bench = try Bench()
+    shell = try Shell(bench.path)
+  }
+
+  /// Tries statements that are to leave nothing behind.
+  private func passes(_ sql: String) throws -> Bool {
+    try shell.run("SAVEPOINT attempt")
+    let error = shell.error(of: sql)
+    try shell.run("ROLLBACK TO attempt; RELEASE attempt")
+    return error == nil
+  }
+
+  private func update(to state: State, by event: Event, run: Int) -> String {
+    """
+    UPDATE renders SET state = '\(state)', event = '\(event)', version = version + 1,
+      error = iif('\(state)' = 'failed', 'by hand', NULL), video_url = NULL, run = run + \(run),
+      attempt = \(run > 0 ? "1" : "attempt + ('\(event)' = 'start')") WHERE id = 'video'
+    """
+  }
+
+  private static func insert(
+    _ id: String = "new",
+    row: String = "NULL",
+    state: State = .queued,
+    event: Event = .start,
+    counters: String = "1, 1, 1",
+    seq: String = "(SELECT ifnull(max(seq), 0) + 1 FROM transitions)",
+    or resolution: String = ""
+  ) -> String {
+    """
+    INSERT \(resolution) INTO renders (row, id, state, error, progress, metadata, run, attempt,
+      version, seq, created_at, updated_at, started_at, event, action)
+    VALUES (\(row), '\(id)', '\(state)', iif('\(state)' = 'failed', '', NULL), 0, '{}',
+      \(counters), \(seq), 1, 1, 1, '\(event)', '\(event)')
+    """
+  }
+
+  // MARK: - The table
+
+  @Test(
+    "from, event and to pass as the table has them, and not otherwise",
+    arguments: State.allCases
+  )
+  func everyTransition(from: State) throws {
+    try bench.bring("video", to: from)
+    for event in Event.allCases {
+      for state in State.allCases {
+        let isLegal = Machine.row(from: from, event: event)?.to == state
+        let sql =
+          from == .idle
+          ? Self.insert("video", state: state, event: event) : update(to: state, by: event, run: 0)
+        #expect(try passes(sql) == isLegal, "\(from) \(event) \(state)")
+      }
+    }
+  }
+
+  @Test("a new run begins from a terminal state, with start, in queued", arguments: State.allCases)
+  func everyNewRun(from: State) throws {
+    guard from != .idle else { return }
+    try bench.bring("video", to: from)
+    for event in Event.allCases {
+      for state in State.allCases {
+        let isLegal = from.isTerminal && event == .start && state == .queued
+        #expect(try passes(update(to: state, by: event, run: 1)) == isLegal)
+        #expect(try !passes(update(to: state, by: event, run: 2)))
+      }
+    }
+  }
+
+  @Test("our own writes pass as the table has them", arguments: State.allCases)
+  func ownWrites(from: State) throws {
+    for event in Event.allCases {
+      let id = "\(from) \(event)"
+      try bench.bring(id, to: from)
+      let outcome = try bench.send(.event(event), to: id)
+      #expect((outcome.change != nil) == (Machine.row(from: from, event: event) != nil))
+      #expect(try bench.store.render(id).version == outcome.render.version)
+    }
+    let id = "\(from) regenerate"
+    try bench.bring(id, to: from)
+    #expect((try bench.send(.regenerate, to: id).change != nil) == !from.isActive)
+  }
+
+  // MARK: - What is aborted
+
+  /// A statement that breaks a rule, and the words in which it is aborted.
+  struct Breach: Sendable, CustomTestStringConvertible {
+    let sql: String
+    let message: String
+
+    init(_ sql: String, _ message: String) {
+      self.sql = sql
+      self.message = message
+    }
+
+    var testDescription: String { sql }
+  }
+
+  private static let legal =
+    "state = 'failed', event = 'cancel', error = 'x', version = version + 1"
+  private static let copied = """
+    id, event, previous_state, state, progress, render_id, bucket_name, video_url, error, metadata,
+    run, attempt
+    """
+
+  static let breaches = [
+    Breach("UPDATE renders SET progress = 50", "version must grow by one"),
+    Breach("UPDATE renders SET version = version + 2", "version must grow by one"),
+    Breach("UPDATE renders SET version = version - 1", "version must grow by one"),
+    Breach("UPDATE renders SET version = version", "version must grow by one"),
+    Breach("UPDATE renders SET metadata = '{\"a\":1}'", "version must grow by one"),
+    Breach(
+      "UPDATE renders SET created_at = 1, version = version + 1",
+      "id, row and created_at stay"
+    ),
+    Breach(
+      "UPDATE renders SET id = 'other', \(legal) WHERE id = 'active'",
+      "id, row and created_at stay"
+    ),
+    Breach(
+      "UPDATE OR REPLACE renders SET row = 1, \(legal) WHERE id = 'active'",
+      "id, row and created_at stay"
+    ),
+    Breach("UPDATE renders SET \(legal) WHERE id = 'done'", "a finished run is not edited"),
+    Breach(
+      "UPDATE renders SET video_url = 'x', version = version + 1 WHERE id = 'done'",
+      "a finished run is not edited"
+    ),
+    Breach(
+      "UPDATE renders SET run = run - 1, \(legal) WHERE id = 'active'",
+      "run must stay, or grow by one"
+    ),
+    Breach(
+      "UPDATE renders SET attempt = attempt + 1, \(legal) WHERE id = 'active'",
+      "attempt grows by one with start"
+    ),
+    Breach(
+      "UPDATE renders SET updated_at = 1, \(legal) WHERE id = 'active'",
+      "updated_at must not decrease"
+    ),
+    Breach("UPDATE renders SET updated_at = updated_at + 1", "change with the version only"),
+    Breach("UPDATE renders SET seq = seq", "change with the version only"),
+    Breach(
+      "UPDATE renders SET seq = seq - 1 WHERE id = 'active'",
+      "seq is the number of the change"
+    ),
+    Breach(
+      "UPDATE renders SET seq = (SELECT max(seq) FROM transitions) WHERE id = 'done'",
+      "seq is the number of the change"
+    ),
+    Breach(
+      "UPDATE renders SET seq = (SELECT max(seq) + 1 FROM transitions) WHERE id = 'active'",
+      "change with the version only"
+    ),
+    Breach(
+      "UPDATE renders SET seq = 9223372036854775807, \(legal) WHERE id = 'active'",
+      "seq is the number of the change"
+    ),
+    Breach(
+      "UPDATE renders SET render_id = 'r1', \(legal) WHERE id = 'active'",
+      "UNIQUE constraint failed: render_ids"
+    ),
+    Breach(
+      """
+      UPDATE OR REPLACE renders SET idempotency_key = 'k1', \(legal),
+        seq = (SELECT max(seq) + 1 FROM transitions) WHERE id = 'active'
+      """,
+      "this idempotency key was used before"
+    ),
+    Breach(
+      """
+      UPDATE OR IGNORE renders SET idempotency_key = 'k1', \(legal),
+        seq = (SELECT max(seq) + 1 FROM transitions) WHERE id = 'active'
+      """,
+      "this idempotency key was used before"
+    ),
+    Breach("DELETE FROM renders", "renders are not deleted"),
+    Breach("DELETE FROM renders WHERE id = 'done'", "renders are not deleted"),
+    Breach(insert("done"), "this id has a render already"),
+    Breach(insert("done", or: "OR REPLACE"), "this id has a render already"),
+    Breach(insert("done", or: "OR IGNORE"), "this id has a render already"),
+    Breach(insert("new", row: "1", or: "OR REPLACE"), "this row has a render already"),
+    Breach(insert("new", row: "-1"), "CHECK constraint failed: row > 0"),
+    Breach(insert("new", counters: "2, 1, 1"), "a render begins with run 1"),
+    Breach(insert("new", counters: "1, 1, 0"), "a render begins with run 1"),
+    Breach(insert("new", seq: "1"), "the log only grows at its end"),
+    Breach(insert("new", seq: "1000"), "the log only grows at its end"),
+    Breach("UPDATE transitions SET error = 'x'", "the log is not edited"),
+    Breach("UPDATE OR REPLACE transitions SET seq = 1 WHERE seq = 2", "the log is not edited"),
+    Breach("DELETE FROM transitions WHERE seq = 1", "nothing is deleted from the log"),
+    Breach("DELETE FROM transitions", "nothing is deleted from the log"),
+    Breach(
+      """
+      INSERT INTO transitions SELECT max(seq) + 1, \(copied), version, actor, at, action, NULL
+      FROM transitions
+      """,
+      "only a change of a render is logged"
+    ),
+    Breach(
+      """
+      INSERT INTO transitions SELECT max(seq) + 1, \(copied), version + 1, actor, at, action, NULL
+      FROM transitions
+      """,
+      "only a change of a render is logged"
+    ),
+    Breach(
+      """
+      INSERT OR REPLACE INTO transitions
+      SELECT seq, \(copied), version, actor, at, action, idempotency_key
+      FROM transitions WHERE seq = 1
+      """,
+      "the log only grows at its end"
+    ),
+    Breach(
+      "UPDATE renders SET progress = 101, \(legal) WHERE id = 'active'",
+      "CHECK constraint failed: progress"
+    ),
+    Breach(
+      "UPDATE renders SET \(legal), error = NULL WHERE id = 'active'",
+      "CHECK constraint failed"
+    ),
+    Breach(
+      "UPDATE renders SET \(legal), video_url = 'x' WHERE id = 'active'",
+      "CHECK constraint failed: video_url"
+    ),
+    Breach(
+      "UPDATE renders SET metadata = 'text', \(legal) WHERE id = 'active'",
+      "CHECK constraint failed: substr(metadata"
+    ),
+    Breach(
+      "UPDATE renders SET metadata = '[]', \(legal) WHERE id = 'active'",
+      "CHECK constraint failed: substr(metadata"
+    ),
+    Breach(
+      "UPDATE renders SET progress = 'half', \(legal) WHERE id = 'active'",
+      "cannot store TEXT value in REAL column"
+    ),
+    Breach(
+      "UPDATE renders SET actor = x'00', \(legal) WHERE id = 'active'",
+      "cannot store BLOB value in TEXT column"
+    ),
+    Breach("INSERT INTO leases VALUES ('n', 'h', 'one', 0)", "cannot store TEXT value in INTEGER"),
+  ]
+
+  @Test("a statement that breaks a rule is aborted, and nothing has changed", arguments: breaches)
+  func breach(breach: Breach) throws {
+    try bench.send(.event(.start), to: "done", Context(renderID: "r0"), key: "k0")
+    try bench.take(.progress, .complete, of: "done")
+    try bench.send(.event(.start), to: "active", Context(renderID: "r1"), key: "k1")
+    try bench.take(.fail, .start, .progress, of: "active")
+    try bench.send(.event(.progress), to: "active", Context(renderID: "r2", progress: 10))
+    let before = try shell.dump()
+    let message = shell.error(of: breach.sql)
+    #expect(message?.contains(breach.message) == true, "\(message ?? "it passed")")
+    #expect(try shell.dump() == before)
+    #expect(try shell.rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
+  // MARK: - A change by hand
+
+  @Test("a legal change by hand lands in the log, numbered and dated, with actor sql")
+  func changeByHand() throws {
+    try bench.take(.start, .progress)
+    try bench.take(.start, of: "other")
+    try shell.run(
+      """
+      UPDATE renders SET state = 'failed', event = 'cancel', error = 'by hand',
+        version = version + 1 WHERE id = 'video'
+      """
+    )
+    let change = try #require(try bench.store.log().last)
+    #expect((change.seq, change.id, change.version) == (4, "video", 3))
+    #expect((change.event, change.previousState, change.state) == (.cancel, .rendering, .failed))
+    #expect((change.actor, change.error, change.metadata) == ("sql", "by hand", nil))
+    let render = try bench.store.render("video")
+    #expect((render.state, render.version, render.seq) == (.failed, 3, 4))
+    #expect(render.updatedAt == change.at)
+    #expect(render.updatedAt >= Bench.noon)
+    #expect(try bench.store.history(of: "video", after: 2, limit: 9).map(\.seq) == [4])
+    #expect(try bench.send(.event(.start)).change?.seq == 5)
+  }
+
+  @Test("a change by hand is dated by the clock, unless the render was changed after that")
+  func dateByHand() throws {
+    bench.now = Timestamp(milliseconds: 1_000)
+    try bench.take(.start)
+    try bench.take(.start, of: "future")
+    let shells = try #require(
+      Int64(try shell.rows("SELECT CAST(unixepoch() AS INTEGER) * 1000")[0])
+    )
+    try shell.run("UPDATE renders SET state='rendering', event='progress', version=2 WHERE row=1")
+    #expect(try bench.store.render("video").updatedAt.milliseconds >= shells)
+    #expect(try bench.store.render("video").startedAt.milliseconds == 1_000)
+    let future: Int64 = 9_000_000_000_000
+    bench.now = Timestamp(milliseconds: future)
+    try bench.take(.progress, of: "future")
+    try shell.run("UPDATE renders SET event='progress', version=3 WHERE id='future'")
+    #expect(try bench.store.render("future").updatedAt.milliseconds == future)
+  }
+
+  @Test("an actor named by hand is kept; key and metadata of the change before are not repeated")
+  func actorByHand() throws {
+    try bench.send(
+      .event(.start),
+      Context(metadata: .init(spelled: #"{"a":1}"#)),
+      key: "k"
+    )
+    try shell.run(
+      "UPDATE renders SET state='rendering', event='progress', version=2, actor='ops'"
+    )
+    let change = try #require(try bench.store.change(2))
+    #expect((change.actor, change.metadata) == ("ops", nil))
+    #expect(try bench.send(.event(.start), key: "k").keyUse?.seq == 1)
+    #expect(try bench.store.render("video").metadata.text == #"{"a":1}"#)
+  }
+
+  @Test("a renderId given by hand is fenced like any other")
+  func renderIDByHand() throws {
+    try bench.take(.start)
+    try shell.run(
+      "UPDATE renders SET state='rendering', event='progress', version=2, render_id='r'"
+    )
+    try bench.take(.fail)
+    #expect(
+      try bench.send(.event(.start), Context(renderID: "r")).refusal
+        == .staleRender(renderID: "r")
+    )
+  }
+
+  @Test("several renders are changed by one statement, each with a number of its own")
+  func manyByHand() throws {
+    for number in 0..<5 { try bench.take(.start, of: "video \(number)") }
+    try shell.run(
+      "UPDATE renders SET state='failed', event='cancel', error='', version=version+1"
+    )
+    #expect(try bench.store.log().map(\.seq) == Array(1...10))
+    let seqs = try (0..<5).map { try bench.store.render("video \($0)").seq }
+    #expect(seqs.sorted() == Array(6...10))
+  }
+
+  @Test("a start by hand begins the attempt's clocks, and its deadline is worked out anew")
+  func deadlineByHand() throws {
+    let timeouts = Timeouts(queued: nil, stall: nil, total: 60_000)
+    try bench.send(.event(.start), timeouts: timeouts)
+    try bench.take(.fail)
+    #expect(try bench.store.firstDeadline() == nil)
+    try shell.run(
+      """
+      UPDATE renders SET state='queued', event='start', error=NULL, progress=0,
+        attempt=attempt+1, version=version+1
+      """
+    )
+    let started = try bench.store.render("video").startedAt
+    #expect(started == (try bench.store.render("video").updatedAt))
+    #expect(try bench.store.firstDeadline() != nil)
+    for (later, state) in [(0, State.queued), (59_999, .queued), (60_000, .failed)] {
+      try bench.store.write { transaction throws(StoreError) in
+        try transaction.failOverdue(at: started.advanced(by: Int64(later)), limit: 10)
+      }
+      #expect(try bench.store.render("video").state == state)
+    }
+  }
+
+  @Test("an end by hand takes the deadline away")
+  func endByHand() throws {
+    try bench.send(.event(.start), timeouts: Timeouts(queued: 10, stall: nil, total: nil))
+    try shell.run("UPDATE renders SET state='failed', event='fail', error='', version=2")
+    #expect(try bench.store.firstDeadline() == nil)
+  }
+
+  @Test("metadata written by hand on several lines is read on one")
+  func metadataByHand() throws {
+    try bench.take(.start)
+    try shell.run(
+      """
+      UPDATE renders SET state='rendering', event='progress', version=2,
+        metadata='{' || char(10) || '  "a" : 1 }'
+      """
+    )
+    #expect(try bench.store.render("video").metadata.text == #"{"a":1}"#)
+  }
+
+  // MARK: - Plans
+
+  @Test("every statement finds its rows by an index")
+  func plans() throws {
+    let statements = [
+      RenderSQL.select, RenderSQL.insert, RenderSQL.update, RenderSQL.selectOverdue,
+      RenderSQL.selectFirstDeadline, RenderSQL.updateDeadline, RenderSQL.listByState,
+      RenderSQL.countByState, LogSQL.selectHead, LogSQL.selectChanges, LogSQL.selectChange,
+      LogSQL.selectHistory, LogSQL.selectKeyUse, LogSQL.selectRenderID, FeedSQL.matching,
+      FeedSQL.matchingIDs, FeedSQL.count, FeedSQL.countIDs, FeedSQL.newest, FeedSQL.newestIDs,
+      FeedSQL.states, LeaseSQL.select, LeaseSQL.save,
+    ]
+    for sql in statements {
+      let plan = try shell.plan(of: sql)
+      let scans = plan.filter { $0.contains("SCAN") && !$0.contains("json_each") }
+      let isSorting = plan.contains { $0.contains("TEMP B-TREE") }
+      // The ids of a filter are looked up one by one, what they have is brought into order.
+      let mayScan = ["SCAN (subquery"]
+      #expect(scans.allSatisfy { scan in mayScan.contains { scan.contains($0) } }, "\(plan) \(sql)")
+      #expect(!isSorting || sql.contains("json_each"), "\(plan) \(sql)")
+    }
+  }
+}
