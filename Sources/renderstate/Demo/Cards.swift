@@ -1,0 +1,48 @@
+/// The renders beside each other, each with its bar.
+struct Cards {
+  private static let gap = 3
+  private static let widest = 48
+
+  let width: Int
+  let paint: Paint
+
+  func lines(
+    _ cards: [(id: String, change: StatusChange?)]
+  ) -> [(text: String, width: Int)] {
+    let room = (width - Self.gap * (cards.count - 1)) / cards.count
+    let width = min(room, Self.widest)
+    let columns = cards.map { card($0.id, $0.change, width) }
+    let gap = String(repeating: " ", count: Self.gap)
+    let total = width * cards.count + Self.gap * (cards.count - 1)
+    let rows = (0..<4).map { row in columns.map { $0[row] }.joined(separator: gap) }
+    return [("", 0)] + rows.map { ($0, total) }
+  }
+
+  /// Four lines, each exactly so wide.
+  private func card(_ id: String, _ change: StatusChange?, _ width: Int) -> [String] {
+    let attempt = change.map { "attempt \($0.attempt)" } ?? ""
+    let title = paint(id, .bold) + paint(attempt.paddedLeft(to: width - id.count), .dim)
+    guard let change else {
+      return [title, bar(0, width, .dim), fit("idle", width, .dim), fit("", width, .plain)]
+    }
+    let style = Paint.Style(state: change.state)
+    let actor = change.actor.map { " · \($0)" } ?? ""
+    let state =
+      paint(change.state, style)
+      + fit(actor, width - change.state.count, .dim)
+    return [title, bar(change.progress, width, style), state, fit(change.outcome, width, .dim)]
+  }
+
+  private func bar(_ progress: Double, _ width: Int, _ style: Paint.Style) -> String {
+    let percent = " \(Int(progress.rounded()))".paddedLeft(to: 4) + " %"
+    let cells = width - percent.count
+    let halves = Int((progress / 100 * Double(cells * 2)).rounded())
+    let done = String(repeating: "━", count: halves / 2) + (halves % 2 == 1 ? "╸" : "")
+    let left = String(repeating: "─", count: cells - done.count)
+    return paint(done, style) + paint(left, .dim) + percent
+  }
+
+  private func fit(_ text: String, _ width: Int, _ style: Paint.Style) -> String {
+    paint(text.cut(to: width).padded(to: width), style)
+  }
+}

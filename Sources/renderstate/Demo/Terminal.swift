@@ -1,0 +1,78 @@
+internal import Foundation
+internal import Glibc
+
+/// What stdout is, as far as drawing goes.
+enum Terminal {
+  /// The least in which three bars find room beside each other.
+  static let leastColumns = 58
+  private static let leastRows = 10
+
+  /// Whether something can be drawn in place.
+  static var canDraw: Bool {
+    guard isatty(STDOUT_FILENO) != 0 else { return false }
+    switch ProcessInfo.processInfo.environment["TERM"] {
+    case nil, "", "dumb": return false
+    default: return size.columns >= leastColumns && size.rows >= leastRows
+    }
+  }
+
+  /// As it is now: windows are resized.
+  static var size: (columns: Int, rows: Int) {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
+    else { return (80, 24) }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+}
+
+/// Colours, or nothing where none are wanted.
+struct Paint: Sendable {
+  enum Style: String {
+    case plain = ""
+    case bold = "1"
+    case dim = "2"
+    case red = "31"
+    case green = "32"
+    case yellow = "33"
+    case cyan = "36"
+  }
+
+  let isOn: Bool
+
+  /// For a terminal whose user has not said NO_COLOR (no-color.org).
+  static var asWanted: Paint {
+    let noColor = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
+    return Paint(isOn: Terminal.canDraw && noColor.isEmpty)
+  }
+
+  func callAsFunction(_ text: String, _ style: Style) -> String {
+    isOn && style != .plain && !text.isEmpty ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+  }
+}
+
+extension Paint.Style {
+  init(state: String) {
+    switch state {
+    case "queued": self = .yellow
+    case "rendering": self = .cyan
+    case "completed": self = .green
+    case "failed": self = .red
+    default: self = .plain
+    }
+  }
+}
+
+extension String {
+  func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+
+  func paddedLeft(to width: Int) -> String {
+    String(repeating: " ", count: max(0, width - count)) + self
+  }
+
+  /// Cut with an ellipsis where it is longer.
+  func cut(to width: Int) -> String {
+    count <= width ? self : prefix(max(0, width - 1)) + "…"
+  }
+}
