@@ -17,6 +17,6 @@ struct RenderStateCommand: ParsableCommand {
       To see it at work with a real video: `renderstate demo`.
       """,
     version: version,
-    subcommands: [Serve.self]
+    subcommands: [Serve.self, Demo.self]
   )
 }
