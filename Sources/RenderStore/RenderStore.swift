@@ -81,7 +81,7 @@ public final class RenderStore {
     _ body: (inout WriteTransaction) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
     let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
-    guard gate.enter(until: deadline) else { throw .busy }
+    try gate.enter(until: deadline)
     defer { gate.leave() }
     let left = max(0, deadline.timeIntervalSinceNow * 1_000)
     sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
@@ -144,7 +144,9 @@ public final class RenderStore {
   public func close() {
     guard preparedStatements != nil else { return }
     preparedStatements = nil
-    guard gate.enter(until: Date(timeIntervalSinceNow: 2)) else {
+    do throws(StoreError) {
+      try gate.enter(until: Date(timeIntervalSinceNow: 2))
+    } catch {
       _ = Unmanaged.passRetained(queue)
       return
     }

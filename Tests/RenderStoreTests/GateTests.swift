@@ -27,7 +27,7 @@ struct GateTests {
       Companion { () -> Int in
         guard let gate = try? Gate(path: lock) else { return 0 }
         var turns = 0
-        for _ in 0..<150 where gate.enter(until: inAnHour) {
+        for _ in 0..<150 where gate.isEntered(until: inAnHour) {
           if inside.add(1) != 1 { overlaps.add(1) }
           sched_yield()
           inside.add(-1)
@@ -83,13 +83,13 @@ struct GateTests {
       let waiting = Companion { [lock] () -> Bool in
         guard let gate = try? Gate(path: lock) else { return false }
         defer { gate.leave() }
-        guard gate.enter(until: inAnHour) else { return false }
+        guard gate.isEntered(until: inAnHour) else { return false }
         turns.add(1)
         return true
       }
       waitForSomebodyAtTheGate()
       busy.leave()
-      #expect(busy.enter(until: inAnHour))
+      #expect(busy.isEntered(until: inAnHour))
       #expect(turns.value == round)
       #expect(waiting.outcome() == true)
     }
@@ -122,7 +122,7 @@ struct GateTests {
       #expect(try store.head() == 0)
     }
     other.leave()
-    #expect(other.enter(until: inAnHour), "who gave up does not keep the gate")
+    #expect(other.isEntered(until: inAnHour), "who gave up does not keep the gate")
     other.leave()
     // The thread that waited in vain may yet have to give the gate back.
     var change: Change?
@@ -141,15 +141,15 @@ struct GateTests {
     let gate = try Gate(path: lock)
     let other = try Gate(path: lock)
     #expect(other.enterIfFree())
-    #expect(!gate.enter(until: longAgo))
+    #expect(!gate.isEntered(until: longAgo))
     #expect(!gate.enterIfFree())
-    #expect(!gate.enter(until: longAgo))
+    #expect(!gate.isEntered(until: longAgo))
     let leaving = Companion { other.leave() }
-    #expect(gate.enter(until: inAnHour))
+    #expect(gate.isEntered(until: inAnHour))
     #expect(leaving.outcome() != nil)
     #expect(!other.enterIfFree())
     gate.leave()
-    #expect(other.enter(until: inAnHour))
+    #expect(other.isEntered(until: inAnHour))
   }
 
   @Test("a gate that was waited at is let go with its last user")
@@ -158,11 +158,11 @@ struct GateTests {
     #expect(other.enterIfFree())
     var gate: Gate? = try Gate(path: lock)
     weak let observed = gate
-    #expect(gate?.enter(until: longAgo) == false)
+    #expect(gate?.isEntered(until: longAgo) == false)
     gate = nil
     other.leave()
     while observed != nil { sched_yield() }
-    #expect(other.enter(until: inAnHour))
+    #expect(other.isEntered(until: inAnHour))
   }
 
   @Test("a lock of another program, which knows no gate, is busy, and the next write succeeds")
@@ -194,7 +194,7 @@ struct GateTests {
     store.close()
     #expect(inside.value == 0)
     #expect(leaving.outcome() != nil)
-    #expect(gate.enter(until: inAnHour), "closing leaves the gate")
+    #expect(gate.isEntered(until: inAnHour), "closing leaves the gate")
   }
 
   // MARK: - The lock file
@@ -227,9 +227,9 @@ struct GateTests {
     let late = try Gate(path: lock)
     #expect(late.enterIfFree())
     #expect(!early.enterIfFree())
-    #expect(!early.enter(until: longAgo))
+    #expect(!early.isEntered(until: longAgo))
     late.leave()
-    #expect(early.enter(until: inAnHour))
+    #expect(early.isEntered(until: inAnHour))
     #expect(!late.enterIfFree())
     early.leave()
   }
@@ -240,7 +240,7 @@ struct GateTests {
     #expect(early.enterIfFree())
     let entered = Counter()
     let waiting = Companion { [lock] () -> Bool in
-      guard let gate = try? Gate(path: lock), gate.enter(until: inAnHour) else { return false }
+      guard let gate = try? Gate(path: lock), gate.isEntered(until: inAnHour) else { return false }
       entered.add(1)
       gate.leave()
       return true
@@ -346,5 +346,11 @@ private final class Counter: Sendable {
   @discardableResult
   func add(_ difference: Int) -> Int {
     count.add(difference, ordering: .sequentiallyConsistent).newValue
+  }
+}
+
+extension Gate {
+  fileprivate func isEntered(until deadline: Date) -> Bool {
+    (try? enter(until: deadline)) != nil
   }
 }

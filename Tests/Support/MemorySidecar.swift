@@ -11,6 +11,7 @@ public import Sidecar
 ///
 /// To be used by one thread at a time.
 public final class MemorySidecar {
+  private let folder: TemporaryFolder
   private let connection: Connection
   private let host: MemoryHost
   private let end = Ending()
@@ -26,6 +27,7 @@ public final class MemorySidecar {
     busyTimeout: Duration = .seconds(60),
     maximumLineBytes: Int = defaultMaximumLineBytes
   ) throws {
+    self.folder = folder
     let store = try RenderStore.inFolder(folder, busyTimeout: busyTimeout)
     (connection, host) = Connection.memory(maximumLineBytes: maximumLineBytes)
     let settings = Settings(

@@ -23,7 +23,9 @@ extension RenderStore {
     }
     let gate = try Gate(path: path + lockSuffix)
     let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
-    guard gate.enter(until: deadline) else {
+    do throws(StoreError) {
+      try gate.enter(until: deadline)
+    } catch {
       throw StoreOpenError(
         "\(path) is locked by another process for longer than \(options.busyTimeout); try again"
       )

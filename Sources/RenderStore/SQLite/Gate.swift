@@ -58,22 +58,26 @@ final class Gate: @unchecked Sendable {
     return !isKeeperBusy && pass(isWaiting: false)
   }
 
-  /// Passes the gate, or waits for it.
-  ///
-  /// - Returns: false if it was not free until the deadline.
-  func enter(until deadline: Date) -> Bool {
-    if enterIfFree() { return true }
-    return condition.withLock {
+  /// Passes the gate, or waits for it until the deadline.
+  func enter(until deadline: Date) throws(StoreError) {
+    if enterIfFree() { return }
+    let outcome = condition.withLock {
       errand = .wanted
       employKeeper()
       while errand == .wanted {
         guard condition.wait(until: deadline) || errand != .wanted else {
           errand = .abandoned
-          return false
+          return Errand.abandoned
         }
       }
       defer { errand = .none }
-      return errand == .granted
+      return errand
+    }
+    switch outcome {
+    case .granted: return
+    case .failed:
+      throw .unavailable(reason: "the lock file \(path) cannot be locked", isRetryable: true)
+    case .none, .wanted, .abandoned: throw .busy
     }
   }
 
