@@ -68,7 +68,7 @@ struct Demo: ParsableCommand {
       if signal != SIGPIPE {
         // The terminal has written ^C.
         if Terminal.canDraw { screen.print([""]) }
-        StandardErrorLog.write("renderstate: stopped; nothing is left running or lying about\n")
+        StandardErrorLog.write("renderstate: stopped; nothing is left running or lying about")
       }
       throw ExitCode(128 + signal)
     }
@@ -125,7 +125,7 @@ struct Demo: ParsableCommand {
       case let refusal as Refusal: "the sidecar refused what the demo asked: \(refusal.line)"
       default: "\(error)"
       }
-    StandardErrorLog.write("renderstate: \(text)\n")
+    StandardErrorLog.write("renderstate: \(text)")
     return ExitCode(1)
   }
 }
