@@ -32,17 +32,21 @@ let package = Package(
   targets: [
     // JSON values, their text, and nothing of what they mean.
     .target(name: "JSON", swiftSettings: settings),
-    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Support"], swiftSettings: settings),
 
     // Bytes to messages and back, one line each, in order.
     .target(name: "JSONRPC", dependencies: ["JSON"], swiftSettings: settings),
-    .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "JSON"], swiftSettings: settings),
+    .testTarget(
+      name: "JSONRPCTests",
+      dependencies: ["JSONRPC", "JSON", "Support"],
+      swiftSettings: settings
+    ),
 
     // Which transitions are legal and what each one does.
     .target(name: "RenderModel", dependencies: ["JSON"], swiftSettings: settings),
     .testTarget(
       name: "RenderModelTests",
-      dependencies: ["RenderModel", "JSON"],
+      dependencies: ["RenderModel", "JSON", "Support"],
       swiftSettings: settings
     ),
 

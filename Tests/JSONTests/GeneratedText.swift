@@ -1,3 +1,5 @@
+import Support
+
 /// Texts that are JSON, nearly JSON, or JSON that was damaged: every one follows from the seed.
 struct TextGenerator {
   private var random: SplitMix64

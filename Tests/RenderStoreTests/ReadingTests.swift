@@ -1,5 +1,6 @@
 import JSON
 import RenderModel
+import Support
 import Testing
 
 @testable import RenderStore

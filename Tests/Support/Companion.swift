@@ -1,12 +1,12 @@
-import Foundation
+internal import Foundation
 
 /// A thread beside the test's own: the other side of what is tested.
-final class Companion<Outcome: Sendable>: @unchecked Sendable {
+public final class Companion<Outcome: Sendable>: @unchecked Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let lock = NSLock()
   private var value: Outcome?
 
-  init(_ body: @escaping @Sendable () -> Outcome) {
+  public init(_ body: @escaping @Sendable () -> Outcome) {
     let thread = Thread { [self] in
       let outcome = body()
       lock.withLock { value = outcome }
@@ -17,7 +17,7 @@ final class Companion<Outcome: Sendable>: @unchecked Sendable {
   }
 
   /// Waits until the thread has ended; once.
-  func outcome() -> Outcome? {
+  public func outcome() -> Outcome? {
     ended.wait()
     return lock.withLock { value }
   }
