@@ -10,9 +10,9 @@ public import RenderStore
 /// which they came, because nothing else happens between them.
 public final class Sidecar {
   /// The most requests of one commit.
-  private static let groupLimit = 512
+  static let groupLimit = 512
   /// So many bytes of answers end a group, and so many may wait for the host before the next one.
-  private static let answersLimit = 1 << 20
+  static let answersLimit = 1 << 20
   /// So many bytes may wait for the host before notifications wait in the log.
   private static let notificationsLimit = 1 << 19
   /// How often the store is looked at though nothing told of a change, in milliseconds: a program
@@ -24,15 +24,15 @@ public final class Sidecar {
   private static let stallLimit = Duration.seconds(5)
 
   private let connection: Connection
-  private let session: Session
-  private let router = Router()
+  let session: Session
+  let router = Router()
   private let watch: CommitWatch?
-  private var queue = RequestQueue()
-  private var responses = ResponseWriter()
+  var queue = RequestQueue()
+  var responses = ResponseWriter()
   private var nextDeadline: Timestamp?
   private var lastTick: Timestamp?
   /// So many of the next requests run in groups of their own, after a group of them failed.
-  private var requestsAlone = 0
+  var requestsAlone = 0
   private var feedHasMore = false
   private var stall: Stall?
   private var shutdownSince: ContinuousClock.Instant?
@@ -48,9 +48,9 @@ public final class Sidecar {
     }
   }
 
-  private var store: RenderStore { session.store }
-  private var logger: Logger { session.settings.logger }
-  private var clock: any Clock { session.settings.clock }
+  var store: RenderStore { session.store }
+  var logger: Logger { session.settings.logger }
+  var clock: any Clock { session.settings.clock }
 
   /// Serves until the input ends, `shutdown` is asked for, or the host has closed its end; returns
   /// when all that is owed has been written, or the host has taken nothing of it for 5 s.
@@ -70,8 +70,8 @@ public final class Sidecar {
 
   /// Whether the end has been asked for.
   ///
-  /// A `shutdown` that stands behind answers which the host does
-  /// not take counts as soon as it is read.
+  /// A `shutdown` that stands behind answers which the host does not take counts as soon as it is
+  /// read.
   private var isStopping: Bool {
     if session.isShuttingDown || connection.inbox.isEnding { return true }
     return queue.contains(where: isShutdown) || connection.inbox.contains(where: isShutdown)
@@ -179,221 +179,8 @@ public final class Sidecar {
     }
   }
 
-  private func flush() {
+  func flush() {
     connection.outbox.put(responses.take())
-  }
-
-  // MARK: - Requests
-
-  private func handleRequests() {
-    if let item = queue.first, isWrite(item) {
-      runGroup()
-    } else {
-      while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
-        queue.removeFirst()
-        requestsAlone = max(0, requestsAlone - 1)
-        var timings: [Timing] = []
-        handleAlone(item, &timings)
-        note(timings)
-      }
-      flush()
-    }
-    store.checkpointIfDue()
-  }
-
-  private func route(_ item: Inbox.Item) -> (index: Int, route: Route)? {
-    let method: String
-    switch item.content {
-    case .success(.request(let request)): method = request.method
-    case .success(.notification(let notification)): method = notification.method
-    case .success(.response), .failure: return nil
-    }
-    return router.index(of: method).map { ($0, router.routes[$0]) }
-  }
-
-  private func isWrite(_ item: Inbox.Item) -> Bool {
-    guard !session.isShuttingDown, case .write = route(item)?.route.kind else { return false }
-    return true
-  }
-
-  /// Whether a request may run in a group behind a write: the connection is not touched within one.
-  private func mayJoin(_ item: Inbox.Item) -> Bool {
-    guard case .session = route(item)?.route.kind else { return true }
-    return false
-  }
-
-  /// Runs what waits in one commit, and answers it then.
-  ///
-  /// The first request is a write; who comes later waits for the next group. If the group fails, its
-  /// requests run again one by one, so that only the one at fault pays.
-  private func runGroup() {
-    let limit = requestsAlone > 0 ? 1 : Self.groupLimit
-    let before = responses
-    var timings: [Timing] = []
-    var taken = 0
-    let moment = Moment(
-      now: clock.now(),
-      defaultTimeouts: session.settings.defaultTimeouts
-    )
-    do throws(StoreError) {
-      let changes = try store.write { transaction throws(StoreError) in
-        while taken < limit, responses.count < Self.answersLimit,
-          let item = queue.item(at: taken), mayJoin(item)
-        {
-          taken += 1
-          try handle(item, &timings) { route, call throws(Failure) in
-            try route(call, &transaction, moment, &responses)
-          }
-        }
-        return transaction.changes
-      }
-      queue.removeFirst(taken)
-      requestsAlone = max(0, requestsAlone - taken)
-      note(timings)
-      flush()
-      refreshDeadline()
-      if !responses.isInsideBatch, hasRoomForNotifications {
-        session.feed.advance(over: changes, &responses)
-        flush()
-      }
-    } catch {
-      responses = before
-      if taken > 1 {
-        requestsAlone = taken
-      } else {
-        requestsAlone = max(0, requestsAlone - 1)
-        refuse(error)
-      }
-    }
-  }
-
-  /// Answers the first request with the store's error.
-  ///
-  /// If the locks were not had, every write that waits gets it: they have all waited for the same
-  /// locks. What stands between them is handled as ever.
-  private func refuse(_ error: StoreError) {
-    let refusal = wireError(error)
-    var waiting = error.isBusy ? queue.count : 1
-    var timings: [Timing] = []
-    while waiting > 0, let item = queue.first, responses.count < Self.answersLimit {
-      waiting -= 1
-      queue.removeFirst()
-      handleAlone(item, &timings, refusingWritesWith: refusal)
-    }
-    note(timings)
-    flush()
-  }
-
-  /// Handles a message outside of a group, where nothing is written.
-  private func handleAlone(
-    _ item: Inbox.Item,
-    _ timings: inout [Timing],
-    refusingWritesWith refusal: WireError = .shuttingDown
-  ) {
-    do throws(StoreError) {
-      try handle(item, &timings) { _, _ throws(Failure) in throw .wire(refusal) }
-    } catch {
-      let failure = wireError(error)
-      if case .success(.request(let request)) = item.content {
-        responses.answer(request.id, at: item.place, error: failure.rpcError)
-      }
-      responses.finish(item.place)
-    }
-  }
-
-  /// Handles one message and writes what is owed.
-  ///
-  /// A handler that changes the store is called by way of `write`. If the store fails, nothing has
-  /// been written for the message.
-  private func handle(
-    _ item: Inbox.Item,
-    _ timings: inout [Timing],
-    write: (Route.Write, Call) throws(Failure) -> Void
-  ) throws(StoreError) {
-    switch item.content {
-    case .failure(let invalid):
-      responses.answer(invalid.id, at: item.place, error: WireError(invalid).rpcError)
-    case .success(.response):
-      logger.warning("a message shaped like a response was ignored: the sidecar asks nothing")
-    case .success(.notification(let notification)):
-      let call = Call(params: notification.params, id: nil, place: item.place)
-      if !session.isShuttingDown, let (index, route) = route(item), route.actsAsNotification {
-        try run(index, route, call, readAt: item.readAt, &timings, write: write)
-      }
-    case .success(.request(let request)):
-      let call = Call(params: request.params, id: request.id, place: item.place)
-      if session.isShuttingDown {
-        responses.answer(request.id, at: item.place, error: WireError.shuttingDown.rpcError)
-      } else if let (index, route) = route(item) {
-        try run(index, route, call, readAt: item.readAt, &timings, write: write)
-      } else {
-        let error = WireError.methodNotFound(method: request.method)
-        responses.answer(request.id, at: item.place, error: error.rpcError)
-      }
-    }
-    responses.finish(item.place)
-  }
-
-  private func run(
-    _ index: Int,
-    _ route: Route,
-    _ call: Call,
-    readAt: UInt64,
-    _ timings: inout [Timing],
-    write: (Route.Write, Call) throws(Failure) -> Void
-  ) throws(StoreError) {
-    var timing = Timing(method: index, readAt: readAt, failed: false)
-    do throws(Failure) {
-      switch route.kind {
-      case .write(let handler): try write(handler, call)
-      case .read(let handler): try handler(call, store, &responses)
-      case .session(let handler): try handler(call, session, &responses)
-      }
-    } catch {
-      timing.failed = true
-      switch error {
-      case .store(let error):
-        timings.append(timing)
-        throw error
-      case .wire(let error):
-        if let id = call.id {
-          responses.answer(id, at: call.place, error: error.rpcError)
-        } else {
-          logger.notice("the notification \(route.name) was refused: \(error.message)")
-        }
-      }
-    }
-    timings.append(timing)
-  }
-
-  private struct Timing {
-    let method: Int
-    let readAt: UInt64
-    var failed: Bool
-  }
-
-  private func note(_ timings: [Timing]) {
-    let now = monotonicNanoseconds()
-    for timing in timings {
-      session.statistics.note(
-        method: timing.method,
-        nanoseconds: now &- timing.readAt,
-        failed: timing.failed
-      )
-    }
-  }
-
-  private func wireError(_ error: StoreError) -> WireError {
-    switch error {
-    case .busy:
-      return .storeBusy
-    case .unavailable(let reason, let isRetryable):
-      logger.error("the store cannot be used: \(reason)")
-      return .storeUnavailable(reason: reason, isRetryable: isRetryable)
-    case .defect(let detail):
-      logger.critical("a defect: \(detail)")
-      return .internalError
-    }
   }
 
   // MARK: - Deadlines
@@ -414,17 +201,14 @@ public final class Sidecar {
         return transaction.changes
       }
       refreshDeadline()
-      if !responses.isInsideBatch, hasRoomForNotifications {
-        session.feed.advance(over: changes, &responses)
-        flush()
-      }
+      tell(changes)
     } catch {
       logger.error("overdue renders could not be failed, trying again: \(error)")
       nextDeadline = now.advanced(by: Self.tick)
     }
   }
 
-  private func refreshDeadline() {
+  func refreshDeadline() {
     do throws(StoreError) {
       nextDeadline = try store.firstDeadline()
     } catch {
@@ -433,6 +217,14 @@ public final class Sidecar {
   }
 
   // MARK: - Changes
+
+  /// Tells the subscriptions of what was just committed here, where nothing stands in the way; else
+  /// `tellChanges` comes to it in the log.
+  func tell(_ changes: [Change]) {
+    guard !responses.isInsideBatch, hasRoomForNotifications else { return }
+    session.feed.advance(over: changes, &responses)
+    flush()
+  }
 
   /// Tells the subscriptions what is new in the log, whoever changed it.
   private func tellChanges() {
@@ -451,11 +243,5 @@ public final class Sidecar {
       feedHasMore = false
       logger.error("the log could not be read, trying again: \(error)")
     }
-  }
-}
-
-extension StoreError {
-  fileprivate var isBusy: Bool {
-    if case .busy = self { true } else { false }
   }
 }

@@ -1,0 +1,225 @@
+internal import JSONRPC
+internal import Logging
+internal import RenderModel
+internal import RenderProtocol
+internal import RenderStore
+
+extension Sidecar {
+  /// Handles what waits: a run of requests that change nothing, or one group of those that do.
+  func handleRequests() {
+    if let item = queue.first, isWrite(item) {
+      runGroup()
+    } else {
+      while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
+        queue.removeFirst()
+        requestsAlone = max(0, requestsAlone - 1)
+        var timings: [Timing] = []
+        handleAlone(item, &timings)
+        note(timings)
+      }
+      flush()
+    }
+    store.checkpointIfDue()
+  }
+
+  private func route(_ item: Inbox.Item) -> (index: Int, route: Route)? {
+    let method: String
+    switch item.content {
+    case .success(.request(let request)): method = request.method
+    case .success(.notification(let notification)): method = notification.method
+    case .success(.response), .failure: return nil
+    }
+    return router.index(of: method).map { ($0, router.routes[$0]) }
+  }
+
+  private func isWrite(_ item: Inbox.Item) -> Bool {
+    guard !session.isShuttingDown, case .write = route(item)?.route.kind else { return false }
+    return true
+  }
+
+  /// Whether a request may run in a group behind a write: the connection is not touched within one.
+  private func mayJoin(_ item: Inbox.Item) -> Bool {
+    guard case .session = route(item)?.route.kind else { return true }
+    return false
+  }
+
+  /// Runs what waits in one commit, and answers it then.
+  ///
+  /// The first request is a write; who comes later waits for the next group. If the group fails, its
+  /// requests run again one by one, so that only the one at fault pays.
+  private func runGroup() {
+    let limit = requestsAlone > 0 ? 1 : Self.groupLimit
+    let before = responses
+    var timings: [Timing] = []
+    var taken = 0
+    let moment = Moment(
+      now: clock.now(),
+      defaultTimeouts: session.settings.defaultTimeouts
+    )
+    do throws(StoreError) {
+      let changes = try store.write { transaction throws(StoreError) in
+        while taken < limit, responses.count < Self.answersLimit,
+          let item = queue.item(at: taken), mayJoin(item)
+        {
+          taken += 1
+          try handle(item, &timings) { route, call throws(Failure) in
+            try route(call, &transaction, moment, &responses)
+          }
+        }
+        return transaction.changes
+      }
+      queue.removeFirst(taken)
+      requestsAlone = max(0, requestsAlone - taken)
+      note(timings)
+      flush()
+      refreshDeadline()
+      tell(changes)
+    } catch {
+      responses = before
+      if taken > 1 {
+        requestsAlone = taken
+      } else {
+        requestsAlone = max(0, requestsAlone - 1)
+        refuse(error)
+      }
+    }
+  }
+
+  /// Answers the first request with the store's error.
+  ///
+  /// If the locks were not had, every write that waits gets it: they have all waited for the same
+  /// locks. What stands between them is handled as ever.
+  private func refuse(_ error: StoreError) {
+    let refusal = wireError(error)
+    var waiting = error.isBusy ? queue.count : 1
+    var timings: [Timing] = []
+    while waiting > 0, let item = queue.first, responses.count < Self.answersLimit {
+      waiting -= 1
+      queue.removeFirst()
+      handleAlone(item, &timings, refusingWritesWith: refusal)
+    }
+    note(timings)
+    flush()
+  }
+
+  /// Handles a message outside of a group, where nothing is written.
+  private func handleAlone(
+    _ item: Inbox.Item,
+    _ timings: inout [Timing],
+    refusingWritesWith refusal: WireError = .shuttingDown
+  ) {
+    do throws(StoreError) {
+      try handle(item, &timings) { _, _ throws(Failure) in throw .wire(refusal) }
+    } catch {
+      let failure = wireError(error)
+      if case .success(.request(let request)) = item.content {
+        responses.answer(request.id, at: item.place, error: failure.rpcError)
+      }
+      responses.finish(item.place)
+    }
+  }
+
+  /// Handles one message and writes what is owed.
+  ///
+  /// A handler that changes the store is called by way of `write`. If the store fails, nothing has
+  /// been written for the message.
+  private func handle(
+    _ item: Inbox.Item,
+    _ timings: inout [Timing],
+    write: (Route.Write, Call) throws(Failure) -> Void
+  ) throws(StoreError) {
+    switch item.content {
+    case .failure(let invalid):
+      responses.answer(invalid.id, at: item.place, error: WireError(invalid).rpcError)
+    case .success(.response):
+      logger.warning("a message shaped like a response was ignored: the sidecar asks nothing")
+    case .success(.notification(let notification)):
+      let call = Call(params: notification.params, id: nil, place: item.place)
+      if !session.isShuttingDown, let (index, route) = route(item), route.actsAsNotification {
+        try run(index, route, call, readAt: item.readAt, &timings, write: write)
+      }
+    case .success(.request(let request)):
+      let call = Call(params: request.params, id: request.id, place: item.place)
+      if session.isShuttingDown {
+        responses.answer(request.id, at: item.place, error: WireError.shuttingDown.rpcError)
+      } else if let (index, route) = route(item) {
+        try run(index, route, call, readAt: item.readAt, &timings, write: write)
+      } else {
+        let error = WireError.methodNotFound(method: request.method)
+        responses.answer(request.id, at: item.place, error: error.rpcError)
+      }
+    }
+    responses.finish(item.place)
+  }
+
+  private func run(
+    _ index: Int,
+    _ route: Route,
+    _ call: Call,
+    readAt: UInt64,
+    _ timings: inout [Timing],
+    write: (Route.Write, Call) throws(Failure) -> Void
+  ) throws(StoreError) {
+    var timing = Timing(method: index, readAt: readAt, failed: false)
+    do throws(Failure) {
+      switch route.kind {
+      case .write(let handler): try write(handler, call)
+      case .read(let handler): try handler(call, store, &responses)
+      case .session(let handler): try handler(call, session, &responses)
+      }
+    } catch {
+      timing.failed = true
+      switch error {
+      case .store(let error):
+        timings.append(timing)
+        throw error
+      case .wire(let error):
+        if let id = call.id {
+          responses.answer(id, at: call.place, error: error.rpcError)
+        } else {
+          logger.notice("the notification \(route.name) was refused: \(error.message)")
+        }
+      }
+    }
+    timings.append(timing)
+  }
+
+  private func note(_ timings: [Timing]) {
+    let now = monotonicNanoseconds()
+    for timing in timings {
+      session.statistics.note(
+        method: timing.method,
+        nanoseconds: now &- timing.readAt,
+        failed: timing.failed
+      )
+    }
+  }
+
+  private func wireError(_ error: StoreError) -> WireError {
+    switch error {
+    case .busy:
+      return .storeBusy
+    case .unavailable(let reason, let isRetryable):
+      logger.error("the store cannot be used: \(reason)")
+      return .storeUnavailable(reason: reason, isRetryable: isRetryable)
+    case .defect(let detail):
+      logger.critical("a defect: \(detail)")
+      return .internalError
+    }
+  }
+}
+
+/// One call of a method, for the statistics.
+private struct Timing {
+  /// The index of its route.
+  let method: Int
+  /// In nanoseconds of the monotonic clock.
+  let readAt: UInt64
+  var failed: Bool
+}
+
+extension StoreError {
+  fileprivate var isBusy: Bool {
+    if case .busy = self { true } else { false }
+  }
+}
