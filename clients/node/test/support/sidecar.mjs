@@ -20,6 +20,18 @@ export function open(t, options = {}) {
   return { client, database, logs }
 }
 
+/** A client with a sidecar of its own on a database that has one in this process already, as another process would have it. */
+export function openBeside(t, database) {
+  const key = Symbol.for('renderstate.sessions/1')
+  const sessions = globalThis[key]
+  globalThis[key] = new Map()
+  try {
+    return open(t, { database }).client
+  } finally {
+    globalThis[key] = sessions
+  }
+}
+
 /** An executable that runs this JavaScript in place of a sidecar. */
 export function madeUpSidecar(folder, source) {
   const path = join(folder, `sidecar-${Math.random().toString(36).slice(2)}`)

@@ -1,0 +1,16 @@
+export { startRender } from './start-render.js'
+export type { StartRenderOptions, StartRenderResult } from './start-render.js'
+export type {
+  RenderErrorReport,
+  RenderInput,
+  RenderProgressReport,
+  RenderReference,
+  RenderReferenceOptions,
+  RenderSite,
+  RenderWebhook,
+  StartedRender,
+  VideoRenderer
+} from './video-renderer.js'
+export { createRemotionWebhookRoute } from './webhook.js'
+export type { RemotionWebhookOptions } from './webhook.js'
+export { signWebhook } from './webhook-signature.js'

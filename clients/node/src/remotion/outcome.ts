@@ -1,0 +1,57 @@
+import type { RenderErrorReport, RenderProgressReport } from './video-renderer.js'
+
+/** What a look at the renderer's progress means. `progress` is that of the store, 0 to 100. */
+export type Outcome =
+  | { readonly type: 'running'; readonly progress: number }
+  | { readonly type: 'done'; readonly videoUrl: string | null }
+  | { readonly type: 'cancelled'; readonly message: string }
+  | { readonly type: 'timeout'; readonly message: string }
+  | { readonly type: 'failed'; readonly message: string }
+
+export interface FileLocation {
+  readonly bucketName: string | null
+  readonly region: string | null
+}
+
+export function outcomeOf(report: RenderProgressReport, location: FileLocation): Outcome {
+  const { outputFile } = report
+  // A finished render has been reported as timed out while its file was there.
+  if (report.done || (report.fatalErrorEncountered && typeof outputFile === 'string' && outputFile !== '')) {
+    return { type: 'done', videoUrl: videoUrlOf([outputFile], location) }
+  }
+  if (!report.fatalErrorEncountered) {
+    const progress = Number.isFinite(report.overallProgress) ? report.overallProgress * 100 : 0
+    return { type: 'running', progress: Math.min(100, Math.max(0, progress)) }
+  }
+  const fatal = firstFatal(report.errors)
+  const message = messageOfFatal(fatal)
+  if (fatal?.name === 'CancelledError') return { type: 'cancelled', message }
+  return { type: isTimeout(fatal) ? 'timeout' : 'failed', message }
+}
+
+/** The message of the error that ended the render. */
+export function fatalMessage(errors: unknown): string {
+  return messageOfFatal(firstFatal(Array.isArray(errors) ? (errors as RenderErrorReport[]) : []))
+}
+
+/** The first URL among what the renderer says; a key in the bucket becomes one where the region is known. */
+export function videoUrlOf(files: readonly unknown[], { bucketName, region }: FileLocation): string | null {
+  const names = files.filter((file): file is string => typeof file === 'string' && file !== '')
+  const url = names.find((name) => /^[a-z][a-z\d+.-]*:\/\//i.test(name))
+  const [key] = names
+  if (url !== undefined || key === undefined) return url ?? null
+  if (bucketName === null || region === null) return key
+  return `https://${bucketName}.s3.${region}.amazonaws.com/${key.split('/').map(encodeURIComponent).join('/')}`
+}
+
+function firstFatal(errors: readonly RenderErrorReport[]): RenderErrorReport | undefined {
+  return errors.find((error) => error?.isFatal) ?? errors[0]
+}
+
+function messageOfFatal(fatal: RenderErrorReport | undefined): string {
+  return typeof fatal?.message === 'string' && fatal.message !== '' ? fatal.message : 'the renderer failed without saying why'
+}
+
+function isTimeout(fatal: RenderErrorReport | undefined): boolean {
+  return /time(d )?-?out/i.test(`${fatal?.name ?? ''} ${fatal?.message ?? ''}`)
+}
