@@ -65,8 +65,8 @@ test('a render that was cancelled while the renderer was called is cancelled the
   })
   const result = await startRender(client, renderer, 'intro', input)
   assert.deepEqual([result.outcome, result.status.lastEvent], ['superseded', 'cancel'])
-  const { region, functionName } = input
-  assert.deepEqual(renderer.calls.cancel, [{ renderId: 'render1', bucketName: 'remotionlambda-x', region, functionName }])
+  const { region } = input
+  assert.deepEqual(renderer.calls.cancel, [{ renderId: 'render1', bucketName: 'remotionlambda-x', region }])
 })
 
 test('an answer that comes after a new run began does not become its own', async (t) => {

@@ -3,9 +3,9 @@ export type { StartRenderOptions, StartRenderResult } from './start-render.js'
 export type {
   RenderErrorReport,
   RenderInput,
+  RenderProgressInput,
   RenderProgressReport,
   RenderReference,
-  RenderReferenceOptions,
   RenderSite,
   RenderWebhook,
   StartedRender,
@@ -14,3 +14,5 @@ export type {
 export { createRemotionWebhookRoute } from './webhook.js'
 export type { RemotionWebhookOptions } from './webhook.js'
 export { signWebhook } from './webhook-signature.js'
+export { RenderPoller } from './poller.js'
+export type { RenderPollerOptions } from './poller.js'

@@ -37,7 +37,8 @@ export async function startRender<Input extends RenderInput>(
   client: RenderStateClient,
   renderer: VideoRenderer<Input>,
   id: string,
-  input: Input,
+  // Checked against the renderer's own type, and not a source of it.
+  input: Input & {},
   options: StartRenderOptions = {}
 ): Promise<StartRenderResult> {
   const { claim = 'start', webhook, metadata, ...rest } = options
@@ -66,10 +67,10 @@ export async function startRender<Input extends RenderInput>(
   if (known.applied || (isAttempt(status, run, attempt) && status.renderId === renderId && status.lastEvent !== 'cancel')) {
     return { outcome: 'started', status, render }
   }
-  const { region, functionName } = input
+  const { region } = input
   // Nobody waits for this render: whether it can be stopped is not the caller's concern.
   try {
-    await renderer.cancelRenderOnLambda?.({ renderId, bucketName, region, functionName })
+    await renderer.cancelRenderOnLambda?.({ renderId, bucketName, region })
   } catch {
     // It runs to its end, and the store refuses its reports.
   }

@@ -25,10 +25,10 @@ export interface RenderReference {
   renderId: string
   bucketName: string
   region: string
-  functionName: string
 }
 
-export interface RenderReferenceOptions extends RenderReference {
+export interface RenderProgressInput extends RenderReference {
+  functionName: string
   /** Reads the progress from the bucket, without a paid call of the function. */
   skipLambdaInvocation?: boolean
 }
@@ -57,7 +57,7 @@ export interface RenderProgressReport {
  */
 export interface VideoRenderer<Input extends RenderInput = RenderInput> {
   renderMediaOnLambda(input: Input): Promise<StartedRender>
-  getRenderProgress(input: RenderReferenceOptions): Promise<RenderProgressReport>
+  getRenderProgress(input: RenderProgressInput): Promise<RenderProgressReport>
   /** Where it is missing, a render that is of no use any more runs to its end. */
   cancelRenderOnLambda?(input: RenderReference): Promise<unknown>
 }
