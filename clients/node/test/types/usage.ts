@@ -1,6 +1,7 @@
 // The README's example, and what the types have to allow and to refuse. Only checked, never run.
 import { InvalidTransitionError, RenderStateClient, RenderStateError } from 'renderstate'
 import type { Status, WatchEvent } from 'renderstate'
+import { createRegenerateRoute, createStatusRoute, createStatusStreamRoute, statusStream } from 'renderstate/next'
 
 export async function usage(signal: AbortSignal): Promise<Status> {
   const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
@@ -27,4 +28,22 @@ export async function usage(signal: AbortSignal): Promise<Status> {
   status.progress = 100
   await client.close()
   return status
+}
+
+export function nextUsage(client: RenderStateClient) {
+  const authorize = async (request: Request, action: string, id: string) => request.headers.has('Cookie') && action !== id
+  // @ts-expect-error: somebody has to say who may do what
+  createStatusRoute({ client })
+  // @ts-expect-error: something has to begin the render
+  createRegenerateRoute({ client, authorize })
+  const GET: (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response> = createStatusRoute({
+    client: () => client,
+    authorize
+  })
+  return {
+    GET,
+    stream: createStatusStreamRoute({ client, authorize, maxLifeMs: 50_000, answer: ({ id, attempt }) => ({ id, attempt }) }),
+    POST: createRegenerateRoute({ client, authorize: () => {}, onStart: async ({ id }) => console.log(id) }),
+    many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
+  }
 }
