@@ -221,3 +221,38 @@ test('over HTTP: a viewer that goes away frees the subscription', async (t) => {
   await viewer.cancel()
   await until(async () => (await subscriptions(client)) === 0)
 })
+
+test('a new run that this process has not been told of yet is no end, and its seq is not given away', async (t) => {
+  const { client } = open(t)
+  await client.transition('a', 'start')
+  await client.transition('a', 'cancel')
+  // What is pushed by another process comes later than what is read.
+  const late = client.watch('a')
+  const stale = (await late.next()).value
+  await client.transition('a', 'start')
+  const behind = {
+    getStatuses: (ids, options) => client.getStatuses(ids, options),
+    async *watch() {
+      yield stale
+      yield* late
+    }
+  }
+  const viewer = await stream(behind, 'a', { lastEventId: '2' })
+  const first = await viewer.events(() => true)
+  assert.deepEqual(first, [{ event: 'status', data: { status: 'queued', progress: 0 } }])
+  await client.transition('a', 'cancel')
+  assert.deepEqual(ids(await viewer.events()).slice(-2), ['4', undefined])
+  await late.return()
+})
+
+test('an answer that cannot be made breaks the stream, and frees the subscription', async (t) => {
+  const { client } = open(t)
+  const defect = new Error('a defect of the host')
+  const response = await statusStream(client, request(), 'a', {
+    answer: () => {
+      throw defect
+    }
+  })
+  await assert.rejects(response.text(), defect)
+  assert.equal(await subscriptions(client), 0)
+})
