@@ -39,7 +39,7 @@ export interface SupervisorListener {
 }
 
 /** This many processes in a row that achieve nothing end the trying. */
-const maxFailures = 5
+const maxFailures = 7
 const firstBackoffMs = 50
 const longestBackoffMs = 2000
 /** A process that lived this long, with nothing to do, counts as good. */
@@ -51,7 +51,7 @@ const giveUpPauseMs = 500
  * Keeps one sidecar running for as long as somebody needs it.
  *
  * It is started with the first request. When it dies it is started again, with growing pauses where it
- * achieved nothing, and what was not answered is sent again. After five deaths in a row without an answer
+ * achieved nothing, and what was not answered is sent again. After seven deaths in a row without an answer
  * everything that waits is rejected with one error; the next request after that tries once more.
  */
 export class Supervisor {

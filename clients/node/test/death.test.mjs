@@ -75,13 +75,13 @@ test('a sidecar that dies again and again ends in one clear error, and not in a 
   const settled = await Promise.allSettled([client.transition('a', 'start'), client.getStatus('b'), watch.next(), waiting])
   for (const { reason } of settled) {
     assert.equal(reason.kind, 'sidecarFailed')
-    assert.match(reason.message, /code 7, the last of 5 times in a row.*it hurts/s)
+    assert.match(reason.message, /code 7, the last of 7 times in a row.*it hurts/s)
   }
   const starts = () => logs.filter((line) => line === 'started').length
-  assert.equal(starts(), 5)
+  assert.equal(starts(), 7)
   // Right after that, the same error without a further process.
   await assert.rejects(client.getStatus('a'), { kind: 'sidecarFailed' })
-  assert.equal(starts(), 5)
+  assert.equal(starts(), 7)
 })
 
 test('nonsense on stdout ends that sidecar; the request is answered by the next one', async (t) => {
