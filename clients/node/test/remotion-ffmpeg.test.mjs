@@ -7,15 +7,6 @@ import { ffmpegRenderer, RenderPoller, startRender } from 'renderstate/remotion'
 import { history, isRunning, open, temporaryFolder, until } from './support/sidecar.mjs'
 
 const site = { region: 'local', functionName: 'ffmpeg' }
-const hasFfmpeg = (() => {
-  try {
-    execFileSync('ffmpeg', ['-version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
-const options = { skip: hasFfmpeg ? false : 'there is no ffmpeg' }
 
 function studio(t, settings = {}) {
   const { client } = open(t)
@@ -26,7 +17,7 @@ function studio(t, settings = {}) {
   return { client, folder, renderer, poller }
 }
 
-test('a video is encoded, with progress, and can be the source of the next one', options, async (t) => {
+test('a video is encoded, with progress, and can be the source of the next one', async (t) => {
   const { client, folder, renderer, poller } = studio(t)
   await startRender(client, renderer, 'intro', { ...site, source: { seconds: 1 }, realTime: true })
   const status = await poller.poll('intro')
@@ -48,7 +39,7 @@ test('a video is encoded, with progress, and can be the source of the next one',
   await assert.rejects(other.getRenderProgress({ renderId: `../${renderId}`, bucketName: 'local', ...site }), /No render ID found/)
 })
 
-test('a render that is cancelled is killed, and nothing is left of it', options, async (t) => {
+test('a render that is cancelled is killed, and nothing is left of it', async (t) => {
   const { client, folder, renderer, poller } = studio(t)
   const { render } = await startRender(client, renderer, 'intro', { ...site, source: { seconds: 600 }, realTime: true })
   t.after(() => renderer.cancelRenderOnLambda({ ...render, region: 'local' }))
@@ -63,7 +54,7 @@ test('a render that is cancelled is killed, and nothing is left of it', options,
   assert.deepEqual(readdirSync(folder), [])
 })
 
-test('what ffmpeg refuses fails the render with its words', options, async (t) => {
+test('what ffmpeg refuses fails the render with its words', async (t) => {
   const { client, folder, renderer, poller } = studio(t)
   await startRender(client, renderer, 'intro', { ...site, source: { file: `${folder}/none.mov` } })
   const status = await poller.poll('intro')
