@@ -1,36 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createRegenerateRoute, createStatusRoute, createStatusStreamRoute } from 'renderstate/next'
+import { createCancelRoute, createRegenerateRoute, createStatusRoute, createStatusStreamRoute } from 'renderstate/next'
+import { body, get, post, routes, sameOrigin } from './support/routes.mjs'
 import { initializedSource, madeUpSidecar, open, temporaryFolder } from './support/sidecar.mjs'
 import { sseReader } from './support/sse.mjs'
 
-const url = 'http://studio.example/api/patch-notes/a/video-status'
-const sameOrigin = { 'Sec-Fetch-Site': 'same-origin' }
-const context = (id) => ({ params: Promise.resolve({ id }) })
-const get = (route, id = 'a', init) => route(new Request(url, init), context(id))
-const post = (route, id = 'a', headers = sameOrigin) => route(new Request(url, { method: 'POST', headers }), context(id))
 const authorize = () => true
-
-/** All three routes of a client. `started` fills with what onStart gets. */
-function routes(client, options = {}) {
-  const started = []
-  const onStart = (status) => void started.push(status)
-  const all = { client, authorize, onStart, ...options }
-  return {
-    started,
-    status: createStatusRoute(all),
-    stream: createStatusStreamRoute(all),
-    regenerate: createRegenerateRoute(all)
-  }
-}
-
-async function body(response, status) {
-  assert.equal(response.status, status)
-  assert.equal(response.headers.get('content-type'), 'application/json')
-  assert.equal(response.headers.get('cache-control'), 'no-store')
-  return response.json()
-}
 
 test('the status has the shape that pages know', async (t) => {
   const { client } = open(t)
@@ -135,16 +111,16 @@ test('who is not said to be allowed is not, whatever is asked, and nothing is to
   const { client } = open(t)
   for (const verdict of [undefined, null, false, 0, 1, 'yes', {}]) {
     const asked = []
-    const { status, stream, regenerate, started } = routes(client, {
+    const { status, stream, regenerate, cancel, started } = routes(client, {
       authorize: async (request, action, id) => {
         asked.push([request instanceof Request, action, id])
         return verdict
       }
     })
-    for (const response of [await get(status), await get(stream), await post(regenerate)]) {
+    for (const response of [await get(status), await get(stream), await post(regenerate), await post(cancel)]) {
       assert.deepEqual(await body(response, 403), { error: 'forbidden' })
     }
-    assert.deepEqual(asked, [[true, 'status', 'a'], [true, 'stream', 'a'], [true, 'regenerate', 'a']])
+    assert.deepEqual(asked, ['status', 'stream', 'regenerate', 'cancel'].map((action) => [true, action, 'a']))
     assert.deepEqual(started, [])
   }
   assert.equal(client.pid, null, 'the sidecar was not even started')
@@ -152,7 +128,7 @@ test('who is not said to be allowed is not, whatever is asked, and nothing is to
   assert.equal(await get(routes(client, { authorize: () => signIn }).status), signIn)
   const broken = new Error('the session store is down')
   await assert.rejects(get(routes(client, { authorize: () => Promise.reject(broken) }).status), broken)
-  for (const create of [createStatusRoute, createStatusStreamRoute, createRegenerateRoute]) {
+  for (const create of [createStatusRoute, createStatusStreamRoute, createRegenerateRoute, createCancelRoute]) {
     assert.throws(() => create({ client, onStart() {} }), { kind: 'configuration' })
   }
   assert.throws(() => createRegenerateRoute({ client, authorize }), { kind: 'configuration' })
@@ -161,8 +137,9 @@ test('who is not said to be allowed is not, whatever is asked, and nothing is to
 test('a page of another origin changes nothing', async (t) => {
   const { client } = open(t)
   let number = 0
-  const { regenerate } = routes(client, { allowedOrigins: ['https://admin.example'] })
+  const { regenerate, cancel } = routes(client, { allowedOrigins: ['https://admin.example'] })
   const answered = async (headers) => (await post(regenerate, `render ${(number += 1)}`, headers)).status
+  await client.transition('active', 'start')
   const Host = 'studio.example'
   for (const headers of [
     {},
@@ -179,8 +156,9 @@ test('a page of another origin changes nothing', async (t) => {
     { Origin: 'https://admin.example.evil.example', Host }
   ]) {
     assert.equal(await answered(headers), 403, JSON.stringify(headers))
+    assert.equal((await post(cancel, 'active', headers)).status, 403, JSON.stringify(headers))
   }
-  assert.deepEqual((await client.listStatuses()).statuses, [])
+  assert.deepEqual((await client.listStatuses()).statuses.map(({ id, state }) => [id, state]), [['active', 'queued']])
   for (const headers of [
     sameOrigin,
     { Origin: 'http://studio.example' },
@@ -189,6 +167,7 @@ test('a page of another origin changes nothing', async (t) => {
     { Origin: 'https://admin.example', 'Sec-Fetch-Site': 'cross-site' }
   ]) {
     assert.equal(await answered(headers), 202, JSON.stringify(headers))
+    assert.equal((await post(cancel, `render ${number}`, headers)).status, 200, JSON.stringify(headers))
   }
 })
 
@@ -238,11 +217,11 @@ test('trouble with the store or the sidecar is 503 for the browser, with the cau
 async function refused(t, options, kind) {
   const { client } = open(t, options)
   const errors = []
-  const { status, stream, regenerate, started } = routes(client, { onError: (error) => errors.push(error.kind) })
-  for (const response of [await get(status), await get(stream), await post(regenerate)]) {
+  const { status, stream, regenerate, cancel, started } = routes(client, { onError: (error) => errors.push(error.kind) })
+  for (const response of [await get(status), await get(stream), await post(regenerate), await post(cancel)]) {
     assert.equal(response.headers.get('retry-after'), '2')
     assert.deepEqual(await body(response, 503), { error: 'the state of renders cannot be read right now' })
   }
-  assert.deepEqual(errors, [kind, kind, kind])
+  assert.deepEqual(errors, Array(4).fill(kind))
   assert.deepEqual(started, [])
 }

@@ -1,14 +1,12 @@
-export { createRegenerateRoute, createStatusRoute, createStatusStreamRoute } from './routes.js'
-export type {
-  Authorize,
-  RegenerateRouteOptions,
-  RouteAction,
-  RouteHandler,
-  RouteOptions,
-  StatusStreamRouteOptions
-} from './routes.js'
+export { createCancelRoute } from './cancel-route.js'
+export type { CancelRouteOptions } from './cancel-route.js'
+export { createRegenerateRoute } from './regenerate-route.js'
+export type { RegenerateRouteOptions } from './regenerate-route.js'
+export type { Authorize, RouteAction, RouteHandler, RouteOptions } from './route.js'
 export { isSameOrigin } from './same-origin.js'
 export { statusAnswer } from './status-answer.js'
 export type { StatusAnswer, ToAnswer } from './status-answer.js'
+export { createStatusRoute, createStatusStreamRoute } from './status-routes.js'
+export type { StatusStreamRouteOptions } from './status-routes.js'
 export { statusStream } from './status-stream.js'
 export type { StatusStreamOptions } from './status-stream.js'

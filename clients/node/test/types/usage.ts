@@ -1,7 +1,7 @@
 // The README's example, and what the types have to allow and to refuse. Only checked, never run.
 import { InvalidTransitionError, RenderStateClient, RenderStateError } from 'renderstate'
 import type { Status, WatchEvent } from 'renderstate'
-import { createRegenerateRoute, createStatusRoute, createStatusStreamRoute, statusStream } from 'renderstate/next'
+import { createCancelRoute, createRegenerateRoute, createStatusRoute, createStatusStreamRoute, statusStream } from 'renderstate/next'
 
 export async function usage(signal: AbortSignal): Promise<Status> {
   const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
@@ -44,6 +44,7 @@ export function nextUsage(client: RenderStateClient) {
     GET,
     stream: createStatusStreamRoute({ client, authorize, maxLifeMs: 50_000, answer: ({ id, attempt }) => ({ id, attempt }) }),
     POST: createRegenerateRoute({ client, authorize: () => {}, onStart: async ({ id }) => console.log(id) }),
+    cancel: createCancelRoute({ client, authorize, onCancel: async ({ renderId, bucketName }) => console.log(renderId, bucketName) }),
     many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
   }
 }
