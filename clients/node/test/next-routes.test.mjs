@@ -104,7 +104,7 @@ test('what onStart throws becomes the error of the attempt that it was for, and 
   })
   assert.deepEqual(await body(await post(overtaken, 'c'), 502), { status: 'queued', progress: 0 })
   const silent = failing(() => Promise.reject(undefined))
-  assert.equal((await body(await post(silent, 'd'), 502)).error, 'the render could not be begun')
+  assert.equal((await body(await post(silent, 'd'), 502)).error, 'it failed without saying why')
 })
 
 test('who is not said to be allowed is not, whatever is asked, and nothing is touched', async (t) => {

@@ -1,5 +1,6 @@
 import type { RenderStateClient } from '../client.js'
-import { ConflictError, InvalidTransitionError, RenderStateError } from '../errors.js'
+import { RenderStateError } from '../errors.js'
+import { failAttempt, isSameAttempt } from '../fail-attempt.js'
 import { ACTIVE_STATES } from '../wire.generated.js'
 import type { Status, Timeouts } from '../wire.generated.js'
 import { json } from './error-response.js'
@@ -10,7 +11,7 @@ import { statusAnswer } from './status-answer.js'
 export interface RegenerateRouteOptions extends ChangingRouteOptions {
   /**
    * Begins the render, which is queued now. Only the request that queued it calls this, so two clicks pay for one render.
-   * What it throws becomes the error of the render.
+   * What it throws becomes the error of the render. It may also fail the render by itself, as `beginRender` does.
    */
   readonly onStart: (status: Status, request: Request) => unknown
   /** The limits of the attempt. */
@@ -19,7 +20,7 @@ export interface RegenerateRouteOptions extends ChangingRouteOptions {
 
 /**
  * POST: renders a completed render again, and starts one that failed or was never started. 202 with the status; 409 with it
- * where it is being rendered, or somebody else was faster; 502 with it where `onStart` threw.
+ * where it is being rendered, somebody else was faster, or it was cancelled meanwhile; 502 with it where it could not be begun.
  */
 export function createRegenerateRoute(options: RegenerateRouteOptions): RouteHandler {
   const { answer = statusAnswer, onStart } = options
@@ -31,9 +32,16 @@ export function createRegenerateRoute(options: RegenerateRouteOptions): RouteHan
       await onStart(started, request)
     } catch (error) {
       options.onError?.(error)
-      return json(answer(await failAttempt(client, started, messageOf(error), options.actor)), 502)
+      return json(answer(await failAttempt(client, started, error, { actor: options.actor })), 502)
     }
-    return json(answer(started), 202)
+    // What onStart has made of it.
+    const now = await client.getStatus(id)
+    const isCurrent = isSameAttempt(now, started)
+    if (isCurrent && now.lastEvent === 'fail') {
+      options.onError?.(new Error(now.error ?? 'the render has failed'))
+      return json(answer(now), 502)
+    }
+    return json(answer(now), isCurrent && now.lastEvent !== 'cancel' ? 202 : 409)
   })
 }
 
@@ -47,26 +55,4 @@ async function start(client: RenderStateClient, id: string, { actor, timeouts }:
     before.state === 'completed' ? await client.regenerate(id, options) : await client.transition(id, 'start', options)
   // An answer that came late, after the death of a sidecar: the render was cancelled or taken over meanwhile.
   return status.version === version ? status : null
-}
-
-/** Ends the attempt as failed, unless it is over or another one has begun. */
-async function failAttempt(client: RenderStateClient, started: Status, error: string, actor: string | undefined): Promise<Status> {
-  for (;;) {
-    const now = await client.getStatus(started.id, { fresh: true })
-    const isSame = now.run === started.run && now.attempt === started.attempt
-    if (!isSame || !ACTIVE_STATES.includes(now.state)) return now
-    try {
-      const options = { actor, expectedVersion: now.version, context: { error } }
-      return (await client.transition(started.id, 'fail', options)).status
-    } catch (refusal) {
-      // It has changed since it was read.
-      if (!(refusal instanceof ConflictError) && !(refusal instanceof InvalidTransitionError)) throw refusal
-    }
-  }
-}
-
-/** As text that can be stored: not endless, and without halves of characters. */
-function messageOf(error: unknown): string {
-  const message = (error instanceof Error && error.message) || 'the render could not be begun'
-  return new TextDecoder().decode(new TextEncoder().encode(message.slice(0, 8192)))
 }

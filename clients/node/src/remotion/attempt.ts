@@ -1,5 +1,6 @@
 import type { RenderStateClient } from '../client.js'
 import { ConflictError, InvalidTransitionError, StaleRenderError } from '../errors.js'
+import { isSameAttempt } from '../fail-attempt.js'
 import { ACTIVE_STATES } from '../wire.generated.js'
 import type { Context, Event, State, Status } from '../wire.generated.js'
 
@@ -30,10 +31,6 @@ export const idToCustomData = (id: string): string => encodeURIComponent(id)
 
 export const isActive = (state: State): boolean => ACTIVE_STATES.includes(state)
 
-/** Whether the status belongs to that run and attempt. */
-export const isAttempt = (status: Status, run: number, attempt: number): boolean =>
-  status.run === run && status.attempt === attempt
-
 /** The status that a refusal brought along; every other error is thrown on. */
 export function refusedWith(error: unknown): Status {
   if (error instanceof InvalidTransitionError || error instanceof ConflictError || error instanceof StaleRenderError) {
@@ -52,7 +49,7 @@ export async function adopt(client: RenderStateClient, attempt: Attempt, options
   for (;;) {
     const status = await client.getStatus(id, { fresh: true, timeoutMs })
     const isKnown = status.renderId === renderId
-    const isOther = run !== null && attempt.attempt !== null ? !isAttempt(status, run, attempt.attempt) : !isKnown
+    const isOther = run !== null && attempt.attempt !== null ? !isSameAttempt(status, { run, attempt: attempt.attempt }) : !isKnown
     if (isOther || !isActive(status.state) || (status.renderId !== null && !isKnown)) return { applied: false, status }
     if (isKnown && status.state === 'rendering') return { applied: true, status }
     try {

@@ -1,5 +1,6 @@
-export { startRender } from './start-render.js'
-export type { StartRenderOptions, StartRenderResult } from './start-render.js'
+export { beginRender, startRender } from './start-render.js'
+export type { BeginRenderOptions, BeginRenderResult, StartRenderOptions, StartRenderResult } from './start-render.js'
+export { stopRender } from './stop-render.js'
 export type {
   RenderErrorReport,
   RenderInput,

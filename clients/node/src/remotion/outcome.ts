@@ -1,3 +1,4 @@
+import { storable } from '../fail-attempt.js'
 import type { RenderErrorReport, RenderProgressReport } from './video-renderer.js'
 
 /** What a look at the renderer's progress means. `progress` is that of the store, 0 to 100. */
@@ -49,7 +50,7 @@ function firstFatal(errors: readonly RenderErrorReport[]): RenderErrorReport | u
 }
 
 function messageOfFatal(fatal: RenderErrorReport | undefined): string {
-  return typeof fatal?.message === 'string' && fatal.message !== '' ? fatal.message : 'the renderer failed without saying why'
+  return storable(fatal?.message) ?? 'the renderer failed without saying why'
 }
 
 function isTimeout(fatal: RenderErrorReport | undefined): boolean {

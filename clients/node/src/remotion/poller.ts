@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { RenderStateClient } from '../client.js'
 import { RenderStateError } from '../errors.js'
+import { messageOf } from '../fail-attempt.js'
 import { TERMINAL_STATES } from '../wire.generated.js'
 import type { Context, Event, Status } from '../wire.generated.js'
 import { report } from './attempt.js'
 import type { Attempt } from './attempt.js'
 import { outcomeOf } from './outcome.js'
 import type { Outcome } from './outcome.js'
-import { messageOf } from './start-render.js'
 import type { RenderSite } from './video-renderer.js'
 
 export interface RenderPollerOptions extends RenderSite {

@@ -1,31 +1,41 @@
-import type { RegenerateOptions, RenderStateClient, TransitionOptions } from '../client.js'
+import type { CallOptions, RegenerateOptions, RenderStateClient, TransitionOptions } from '../client.js'
+import { InvalidTransitionError, RenderStateError } from '../errors.js'
+import { failAttempt, isSameAttempt } from '../fail-attempt.js'
 import type { Status, TransitionResult } from '../wire.generated.js'
-import { ConflictError, InvalidTransitionError } from '../errors.js'
-import { adopt, idToCustomData, isActive, isAttempt, refusedWith } from './attempt.js'
+import { adopt, idToCustomData, isActive, refusedWith } from './attempt.js'
+import { stopRender } from './stop-render.js'
 import type { RenderInput, RenderWebhook, StartedRender, VideoRenderer } from './video-renderer.js'
 
-export interface StartRenderOptions extends Omit<TransitionOptions, 'context' | 'idempotencyKey' | 'expectedAttempt'> {
+export interface BeginRenderOptions extends CallOptions {
+  /** Where the renderer reports its end. Its customData are `{id, run, attempt}`. */
+  readonly webhook?: Omit<RenderWebhook, 'customData'> | undefined
+  /** Who it was, in the history. */
+  readonly actor?: string | undefined
+}
+
+export interface StartRenderOptions
+  extends BeginRenderOptions,
+    Omit<TransitionOptions, 'actor' | 'context' | 'idempotencyKey' | 'expectedAttempt'> {
   /**
    * How the render is claimed. `start` (the default): one that is idle or failed. `regenerate`: one that has ended, as a new
    * run. `either`: one that is completed as a new run, else `start`.
    */
   readonly claim?: 'start' | 'regenerate' | 'either' | undefined
-  /** Where the renderer reports its end. Its customData are `{id, run, attempt}`. */
-  readonly webhook?: Omit<RenderWebhook, 'customData'> | undefined
   readonly metadata?: { readonly [key: string]: unknown } | undefined
 }
 
 /**
  * - `started`: the renderer is at work.
- * - `refused`: the render was not to be had, and the renderer was not called; `status` says what is there instead.
  * - `failed`: the renderer refused, and the render is failed; `error` is what it threw.
  * - `superseded`: the render was cancelled or started anew while the renderer was called, and the renderer was told to stop.
  */
-export type StartRenderResult =
+export type BeginRenderResult =
   | { readonly outcome: 'started'; readonly status: Status; readonly render: StartedRender }
-  | { readonly outcome: 'refused'; readonly status: Status }
   | { readonly outcome: 'failed'; readonly status: Status; readonly error: unknown }
   | { readonly outcome: 'superseded'; readonly status: Status; readonly render: StartedRender }
+
+/** `refused`: the render was not to be had, and the renderer was not called; `status` says what is there instead. */
+export type StartRenderResult = BeginRenderResult | { readonly outcome: 'refused'; readonly status: Status }
 
 /**
  * Claims the render, then calls the renderer, then reports its renderId: of any number of callers one pays.
@@ -47,30 +57,45 @@ export async function startRender<Input extends RenderInput>(
   // Without an idempotency key of the caller, so that a claim that is answered as replayed is this very one.
   const context = metadata === undefined ? undefined : { metadata }
   const claimed = await take(client, id, claim, { ...rest, actor, ...(context && { context }) })
-  if (!('version' in claimed)) return { outcome: 'refused', status: claimed.status }
-
-  const { run, attempt } = claimed.status
   // A replayed claim brings the status of now, which may be a later attempt's.
-  if (claimed.status.version !== claimed.version) return { outcome: 'refused', status: claimed.status }
+  if (!('version' in claimed) || claimed.status.version !== claimed.version) return { outcome: 'refused', status: claimed.status }
+  return beginRender(client, renderer, claimed.status, input, { webhook, actor, signal, timeoutMs })
+}
+
+/**
+ * The second half of `startRender`, for a render that the caller has claimed, as in `onStart` of `createRegenerateRoute`: calls
+ * the renderer, then reports its renderId.
+ *
+ * @param claimed the status that the claim was answered with; each claim is to be begun once
+ */
+export async function beginRender<Input extends RenderInput>(
+  client: RenderStateClient,
+  renderer: VideoRenderer<Input>,
+  claimed: Status,
+  input: Input & {},
+  { webhook, actor = 'beginRender', signal, timeoutMs }: BeginRenderOptions = {}
+): Promise<BeginRenderResult> {
+  const { id, run, attempt } = claimed
+  if (!isActive(claimed.state) || claimed.renderId !== null) {
+    throw new RenderStateError('configuration', `there is nothing to begin: claim the render first; it is ${claimed.state}`)
+  }
   let render: StartedRender
   try {
     signal?.throwIfAborted()
     const customData = { id: idToCustomData(id), run, attempt }
     render = await renderer.renderMediaOnLambda(webhook ? { ...input, webhook: { ...webhook, customData } } : input)
   } catch (error) {
-    return { outcome: 'failed', status: await failClaim(client, claimed.status, messageOf(error), { actor, timeoutMs }), error }
+    return { outcome: 'failed', status: await failAttempt(client, claimed, error, { actor, timeoutMs }), error }
   }
   const { renderId, bucketName } = render
-  const known = await adopt(client, { id, run, attempt, renderId, bucketName }, { actor, timeoutMs })
-  const { status } = known
+  const { applied, status } = await adopt(client, { id, run, attempt, renderId, bucketName }, { actor, timeoutMs })
   // Over already, but by this very render: its webhook was faster.
-  if (known.applied || (isAttempt(status, run, attempt) && status.renderId === renderId && status.lastEvent !== 'cancel')) {
+  if (applied || (isSameAttempt(status, claimed) && status.renderId === renderId && status.lastEvent !== 'cancel')) {
     return { outcome: 'started', status, render }
   }
-  const { region } = input
   // Nobody waits for this render: whether it can be stopped is not the caller's concern.
   try {
-    await renderer.cancelRenderOnLambda?.({ renderId, bucketName, region })
+    await stopRender(renderer, render, input)
   } catch {
     // It runs to its end, and the store refuses its reports.
   }
@@ -94,29 +119,4 @@ async function take(
       .regenerate(id, { ...options, expectedVersion: status.version })
       .catch((refusal: unknown) => ({ status: refusedWith(refusal) }))
   }
-}
-
-/** Ends the attempt that the renderer did not want, unless it is over already. */
-async function failClaim(
-  client: RenderStateClient,
-  claimed: Status,
-  error: string,
-  options: { readonly actor: string; readonly timeoutMs: number | undefined }
-): Promise<Status> {
-  let status = claimed
-  while (isAttempt(status, claimed.run, claimed.attempt) && isActive(status.state)) {
-    try {
-      const expectedVersion = status.version
-      return (await client.transition(claimed.id, 'fail', { ...options, context: { error }, expectedVersion })).status
-    } catch (refusal) {
-      status = refusedWith(refusal)
-      if (!(refusal instanceof ConflictError)) break
-    }
-  }
-  return status
-}
-
-/** What an error says, for the `error` of a render. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error && error.message !== '' ? error.message : String(error)
 }

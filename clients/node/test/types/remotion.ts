@@ -1,6 +1,7 @@
 // That functions typed as Remotion's are go in as they are. Only checked, never run.
 import type { RenderStateClient } from 'renderstate'
-import { createRemotionWebhookRoute, RenderPoller, startRender } from 'renderstate/remotion'
+import { createCancelRoute, createRegenerateRoute } from 'renderstate/next'
+import { beginRender, createRemotionWebhookRoute, RenderPoller, startRender, stopRender } from 'renderstate/remotion'
 
 type AwsRegion = 'eu-central-1' | 'us-east-1'
 interface RenderMediaInput {
@@ -35,6 +36,11 @@ export async function usage(client: RenderStateClient, secret: string): Promise<
   if (result.outcome === 'started') console.log(result.render.renderId)
   // @ts-expect-error: the renderer's own options are checked
   await startRender(client, renderer, 'intro', { ...input, codec: 'vhs' })
+  const routes = { client, authorize: () => true }
+  createRegenerateRoute({ ...routes, onStart: (status) => beginRender(client, renderer, status, input, { webhook: { url: 'https://', secret } }) })
+  createCancelRoute({ ...routes, onCancel: (status) => stopRender(renderer, status, input) })
+  // @ts-expect-error: here, too
+  await beginRender(client, renderer, result.status, { ...input, codec: 'vhs' })
   await new RenderPoller({ client, renderer, region: 'us-east-1', functionName: 'render' }).poll('intro')
   return createRemotionWebhookRoute({ client, secret, site: { renderer, region: 'us-east-1', functionName: 'render' } })
 }
