@@ -14,8 +14,12 @@ export function forbidden(): Response {
   return json({ error: 'forbidden' }, 403)
 }
 
+export function badRequest(error: string): Response {
+  return json({ error }, 400)
+}
+
 export function invalidId(): Response {
-  return json({ error: 'there can be no render of this id' }, 400)
+  return badRequest('there can be no render of this id')
 }
 
 /**

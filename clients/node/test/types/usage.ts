@@ -1,7 +1,15 @@
 // The README's example, and what the types have to allow and to refuse. Only checked, never run.
 import { InvalidTransitionError, RenderStateClient, RenderStateError } from 'renderstate'
 import type { Status, WatchEvent } from 'renderstate'
-import { createCancelRoute, createRegenerateRoute, createStatusRoute, createStatusStreamRoute, statusStream } from 'renderstate/next'
+import {
+  createCancelRoute,
+  createHistoryRoute,
+  createRegenerateRoute,
+  createStatusesStreamRoute,
+  createStatusRoute,
+  createStatusStreamRoute,
+  statusStream
+} from 'renderstate/next'
 
 export async function usage(signal: AbortSignal): Promise<Status> {
   const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
@@ -45,6 +53,8 @@ export function nextUsage(client: RenderStateClient) {
     stream: createStatusStreamRoute({ client, authorize, maxLifeMs: 50_000, answer: ({ id, attempt }) => ({ id, attempt }) }),
     POST: createRegenerateRoute({ client, authorize: () => {}, onStart: async ({ id }) => console.log(id) }),
     cancel: createCancelRoute({ client, authorize, onCancel: async ({ renderId, bucketName }) => console.log(renderId, bucketName) }),
+    history: createHistoryRoute({ client, authorize, answer: ({ event, at }) => ({ event, at }) }),
+    board: createStatusesStreamRoute({ client, authorize, maxIds: 10, heartbeatMs: 1000 }) as (request: Request) => Promise<Response>,
     many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
   }
 }
