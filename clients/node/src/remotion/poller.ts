@@ -1,23 +1,21 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { RenderStateClient } from '../client.js'
 import { RenderStateError } from '../errors.js'
 import { messageOf } from '../fail-attempt.js'
 import { TERMINAL_STATES } from '../wire.generated.js'
 import type { Context, Event, Status } from '../wire.generated.js'
+import { ActiveRenders } from './active-renders.js'
 import { report } from './attempt.js'
 import type { Attempt } from './attempt.js'
 import { outcomeOf } from './outcome.js'
 import type { Outcome } from './outcome.js'
+import { backoff, spread } from './pauses.js'
+import type { PauseOptions } from './pauses.js'
 import type { RenderSite } from './video-renderer.js'
 
-export interface RenderPollerOptions extends RenderSite {
+export interface RenderPollerOptions extends RenderSite, PauseOptions {
   readonly client: RenderStateClient
-  /** Between two looks at one render. 2,000 if absent. */
-  readonly intervalMs?: number | undefined
-  /** What is added to every pause at random, at most, as a part of it. 0.25 if absent. */
-  readonly jitter?: number | undefined
-  /** The longest pause after errors and throttling; each is twice the one before. 30,000 if absent. */
-  readonly maxPauseMs?: number | undefined
   /** How long after this process's death another one takes over. 15,000 if absent. */
   readonly leaseMs?: number | undefined
   /** How long the renderer may not know a renderId that it gave. 30,000 if absent. */
@@ -44,8 +42,12 @@ export class RenderPoller {
   private readonly holder = `poller ${process.pid} ${randomUUID()}`
   private readonly running = new Map<string, Promise<Status>>()
   private readonly stopping = new AbortController()
+  private following: Promise<void> | null = null
 
-  constructor(private readonly options: RenderPollerOptions) {}
+  constructor(private readonly options: RenderPollerOptions) {
+    // Each render listens.
+    setMaxListeners(0, this.stopping.signal)
+  }
 
   /**
    * Polls the render until it has ended, through further attempts if there are any, and resolves with its status. Of one that was never
@@ -62,10 +64,21 @@ export class RenderPoller {
     return promise
   }
 
+  /**
+   * Polls every active render of the store, whoever has started it, and those that become active later, until `stop` or until the client
+   * is closed: then it resolves. Trouble with the store or the sidecar goes to the logger, and is waited out.
+   *
+   * Rejects where waiting is of no use, as where there is no sidecar to start. Calls share the work.
+   */
+  pollActive(): Promise<void> {
+    const active = () => new ActiveRenders((id) => this.poll(id), this.options, this.stopping.signal)
+    return (this.following ??= active().run().finally(() => (this.following = null)))
+  }
+
   /** Ends all polling, and releases its leases, so that others may go on at once. Never rejects. */
   async stop(): Promise<void> {
     this.stopping.abort(new RenderStateError('closed', 'the poller was stopped'))
-    await Promise.allSettled(this.running.values())
+    await Promise.allSettled([...this.running.values(), this.following])
   }
 }
 
@@ -111,12 +124,12 @@ class PolledRender {
           else {
             // Its end by this clock, which may be another machine's; in no case longer than a lease lasts.
             const rest = Math.min(leaseMs, Math.max(0, Date.parse(lease.expiresAt) - Date.now()))
-            await this.pause(rest + this.spread(leaseMs / 10), () => this.isOver())
+            await this.pause(rest + spread(leaseMs / 10, this.options), () => this.isOver())
           }
         } catch (error) {
           if (!isPassing(error) || this.stopped.aborted) throw error
           this.log(error)
-          await this.pause(this.backoff((failures += 1)), () => this.isOver())
+          await this.pause(backoff((failures += 1), this.options), () => this.isOver())
         }
       }
     } finally {
@@ -170,18 +183,18 @@ class PolledRender {
         } else {
           await this.settle(attempt, outcome)
           if (outcome.type !== 'running') return
-          pause = intervalMs + this.spread(intervalMs)
+          pause = intervalMs + spread(intervalMs, this.options)
         }
       } catch (error) {
         if (error instanceof RenderStateError) throw error
         if (isUnknownRender(error) && Date.now() - began < unknownMs) {
-          pause = intervalMs + this.spread(intervalMs)
+          pause = intervalMs + spread(intervalMs, this.options)
         } else if (isUnknownRender(error)) {
           await this.settle(attempt, { type: 'failed', message: messageOf(error) })
           return
         } else {
           this.log(error)
-          pause = this.backoff((failures += 1))
+          pause = backoff((failures += 1), this.options)
         }
       }
       await this.pause(pause, () => !isOurs())
@@ -261,16 +274,6 @@ class PolledRender {
     if (timer) clearTimeout(timer)
     this.wake = () => undefined
     resolve()
-  }
-
-  private spread(ms: number): number {
-    return ms * (this.options.jitter ?? 0.25) * Math.random()
-  }
-
-  private backoff(failures: number): number {
-    const { intervalMs = 2000, maxPauseMs = 30_000 } = this.options
-    const pause = Math.min(maxPauseMs, intervalMs * 2 ** Math.min(failures, 30))
-    return pause + this.spread(pause)
   }
 
   private log(error: unknown): void {

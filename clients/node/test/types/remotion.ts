@@ -42,5 +42,6 @@ export async function usage(client: RenderStateClient, secret: string): Promise<
   // @ts-expect-error: here, too
   await beginRender(client, renderer, result.status, { ...input, codec: 'vhs' })
   await new RenderPoller({ client, renderer, region: 'us-east-1', functionName: 'render' }).poll('intro')
+  await new RenderPoller({ client, renderer, region: 'us-east-1', functionName: 'render', jitter: 0 }).pollActive()
   return createRemotionWebhookRoute({ client, secret, site: { renderer, region: 'us-east-1', functionName: 'render' } })
 }
