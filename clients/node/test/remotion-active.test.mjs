@@ -4,7 +4,7 @@ import { RenderStateError } from 'renderstate'
 import { RenderPoller, startRender } from 'renderstate/remotion'
 import { spawnHost } from './support/host.mjs'
 import { fakeRenderer, input, report, site } from './support/renderer.mjs'
-import { killSidecar, open, openBeside, until } from './support/sidecar.mjs'
+import { killSidecar, open, openBeside, readUntil, until } from './support/sidecar.mjs'
 
 const quick = { intervalMs: 3, lookAgainMs: 3, maxPauseMs: 20, leaseMs: 5000 }
 const done = report({ overallProgress: 1, done: true, outputFile: 'https://s3.example/out.mp4' })
@@ -75,6 +75,33 @@ test('a render that is started again whenever it ends is polled each time', asyn
     await starter.transition('a', 'progress', { context: { renderId: `r${index}`, bucketName: 'b' } })
     await completed(starter, 'a')
   }
+})
+
+test('a render that is started again just when it is found to be over is polled again', async (t) => {
+  const { client } = open(t)
+  const told = client.watch({ states: ['rendering'] })
+  let isFirst = true
+  const late = Object.create(client, {
+    getStatus: {
+      async value(...given) {
+        const status = await client.getStatus(...given)
+        if (status.state !== 'completed' || !isFirst) return status
+        isFirst = false
+        await client.regenerate('a')
+        await client.transition('a', 'progress', { context: { renderId: 'again', bucketName: 'b' } })
+        await readUntil(told, ({ change }) => change?.renderId === 'again')
+        // All watches have told it by then.
+        await new Promise(setImmediate)
+        return status
+      }
+    }
+  })
+  const { looks } = active(t, late)
+  await begin(client, 'a')
+  await until(async () => (await client.getStatus('a')).run === 2, 'the second run')
+  await completed(client, 'a')
+  assert.deepEqual(looks.map(({ renderId }) => renderId), ['render of a', 'again'])
+  await told.return()
 })
 
 test('a render that the list leaves out, because it changes meanwhile, is polled', async (t) => {
