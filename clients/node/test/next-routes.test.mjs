@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createCancelRoute, createRegenerateRoute, createStatusRoute, createStatusStreamRoute } from 'renderstate/next'
-import { body, get, post, routes, sameOrigin } from './support/routes.mjs'
+import { createCancelRoute, createHistoryRoute, createRegenerateRoute, createStatusRoute, createStatusStreamRoute } from 'renderstate/next'
+import { ask, body, get, getMany, post, routes, sameOrigin } from './support/routes.mjs'
 import { initializedSource, madeUpSidecar, open, temporaryFolder } from './support/sidecar.mjs'
 import { sseReader } from './support/sse.mjs'
 
@@ -111,16 +111,17 @@ test('who is not said to be allowed is not, whatever is asked, and nothing is to
   const { client } = open(t)
   for (const verdict of [undefined, null, false, 0, 1, 'yes', {}]) {
     const asked = []
-    const { status, stream, regenerate, cancel, started } = routes(client, {
+    const { status, stream, many, history, regenerate, cancel, started } = routes(client, {
       authorize: async (request, action, id) => {
         asked.push([request instanceof Request, action, id])
         return verdict
       }
     })
-    for (const response of [await get(status), await get(stream), await post(regenerate), await post(cancel)]) {
+    const answers = [await get(status), await get(stream), await getMany(many, ['a']), await ask(history, 'limit=x')]
+    for (const response of [...answers, await post(regenerate), await post(cancel)]) {
       assert.deepEqual(await body(response, 403), { error: 'forbidden' })
     }
-    assert.deepEqual(asked, ['status', 'stream', 'regenerate', 'cancel'].map((action) => [true, action, 'a']))
+    assert.deepEqual(asked, ['status', 'stream', 'stream', 'history', 'regenerate', 'cancel'].map((action) => [true, action, 'a']))
     assert.deepEqual(started, [])
   }
   assert.equal(client.pid, null, 'the sidecar was not even started')
@@ -128,7 +129,7 @@ test('who is not said to be allowed is not, whatever is asked, and nothing is to
   assert.equal(await get(routes(client, { authorize: () => signIn }).status), signIn)
   const broken = new Error('the session store is down')
   await assert.rejects(get(routes(client, { authorize: () => Promise.reject(broken) }).status), broken)
-  for (const create of [createStatusRoute, createStatusStreamRoute, createRegenerateRoute, createCancelRoute]) {
+  for (const create of [createStatusRoute, createStatusStreamRoute, createHistoryRoute, createRegenerateRoute, createCancelRoute]) {
     assert.throws(() => create({ client, onStart() {} }), { kind: 'configuration' })
   }
   assert.throws(() => createRegenerateRoute({ client, authorize }), { kind: 'configuration' })
@@ -171,28 +172,6 @@ test('a page of another origin changes nothing', async (t) => {
   }
 })
 
-test('ids: odd ones are renders of their own, others are 400 and leave nothing', async (t) => {
-  const { client } = open(t)
-  const { status, stream, regenerate, started } = routes(client)
-  for (const id of ['__proto__', 'constructor', 'a/b/../c', '🎬', ' ']) {
-    assert.equal((await post(regenerate, id)).status, 202)
-    assert.deepEqual(await body(await get(status, id), 200), { status: 'queued', progress: 0 })
-    const reader = sseReader(await get(stream, id))
-    assert.equal((await reader.events(() => true))[0].data.status, 'queued')
-    await reader.cancel()
-    assert.equal(started.at(-1).id, id)
-  }
-  const { length } = started
-  for (const id of ['', 'a\r\nb', 'a\nid: 7', 'nul\0', 'x'.repeat(10_240), '🎬'.repeat(2560), '\ud800', 'x'.repeat(2 ** 21), null, ['a']]) {
-    for (const response of [await get(status, id), await get(stream, id), await post(regenerate, id)]) {
-      assert.deepEqual(await body(response, 400), { error: 'there can be no render of this id' })
-    }
-  }
-  assert.equal(started.length, length)
-  assert.equal((await client.listStatuses()).statuses.length, length)
-  assert.equal((await client.stats()).subscriptions, 0)
-})
-
 test('trouble with the store or the sidecar is 503 for the browser, with the cause for the host only', async (t) => {
   const folder = temporaryFolder(t)
   for (const data of [{ kind: 'storeBusy' }, { kind: 'storeUnavailable', retryable: false }]) {
@@ -217,11 +196,12 @@ test('trouble with the store or the sidecar is 503 for the browser, with the cau
 async function refused(t, options, kind) {
   const { client } = open(t, options)
   const errors = []
-  const { status, stream, regenerate, cancel, started } = routes(client, { onError: (error) => errors.push(error.kind) })
-  for (const response of [await get(status), await get(stream), await post(regenerate), await post(cancel)]) {
+  const { status, stream, many, history, regenerate, cancel, started } = routes(client, { onError: (error) => errors.push(error.kind) })
+  const answers = [await get(status), await get(stream), await getMany(many, ['a', 'b']), await get(history)]
+  for (const response of [...answers, await post(regenerate), await post(cancel)]) {
     assert.equal(response.headers.get('retry-after'), '2')
     assert.deepEqual(await body(response, 503), { error: 'the state of renders cannot be read right now' })
   }
-  assert.deepEqual(errors, Array(4).fill(kind))
+  assert.deepEqual(errors, Array(6).fill(kind))
   assert.deepEqual(started, [])
 }

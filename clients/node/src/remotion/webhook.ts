@@ -58,7 +58,7 @@ export function createRemotionWebhookRoute(options: RemotionWebhookOptions): (re
     } catch (error) {
       if (error instanceof Refusal) return answer(error.httpStatus, { error: error.message })
       if (!(error instanceof RenderStateError)) throw error
-      if (error.kind === 'invalidParams') return answer(400, { error: 'the store refuses these values' })
+      if (['invalidParams', 'invalidRequest', 'parseError'].includes(error.kind)) return answer(400, { error: 'the store refuses these values' })
       return answer(503, { error: 'the state of renders is not to be had now' })
     }
   }
