@@ -1,0 +1,2 @@
+export * from './video-render-state-machine'
+export * from './video-render-state.service'

@@ -1,0 +1,87 @@
+// Starts the application, or loads a part of it, each with a database of its own.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { buildApp, buildModule } from './build.mjs'
+
+const serverProgram = fileURLToPath(new URL('next-server.mjs', import.meta.url))
+const built = new Map()
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(t) {
+  const folder = mkdtempSync(join(tmpdir(), 'renderstate-next-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+function buildOnce(key, build) {
+  if (!built.has(key)) built.set(key, build())
+  return built.get(key)
+}
+
+/**
+ * The application in a process of its own. `get` and `post` ask it (a POST as a page of its own does), `requests()` counts
+ * what each route got, `logs` fills with what it writes to stderr, and `stop` ends it.
+ */
+export async function startApp(t, { shipped = false, folder = temporaryFolder(t), env = {} } = {}) {
+  const app = buildOnce(`app ${shipped}`, () => buildApp({ shipped }))
+  const videos = join(folder, 'videos')
+  mkdirSync(videos, { recursive: true })
+  const database = join(folder, 'renders.sqlite')
+  const child = spawn(process.execPath, [serverProgram, app], {
+    env: { ...process.env, RENDERSTATE_DATABASE: database, VIDEO_FOLDER: videos, ...env },
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  const ended = once(child, 'close')
+  const stop = async (signal = 'SIGKILL') => {
+    child.kill(signal)
+    await ended
+  }
+  t.after(() => stop())
+  const logs = []
+  createInterface({ input: child.stderr }).on('line', (line) => logs.push(line))
+  const lines = createInterface({ input: child.stdout })
+  const url = await Promise.race([
+    once(lines, 'line').then(([line]) => line),
+    ended.then(() => {
+      throw new Error(`the application has ended:\n${logs.join('\n')}`)
+    })
+  ])
+  const ask = (path, init) => fetch(`${url}${path}`, init)
+  return {
+    url,
+    folder,
+    videos,
+    database,
+    logs,
+    stop,
+    get: (path, headers = {}) => ask(path, { headers }),
+    post: (path, { headers = { Origin: url }, body } = {}) => ask(path, { method: 'POST', headers, body }),
+    ask,
+    requests: async () => (await ask('/_test/requests')).json()
+  }
+}
+
+let loaded = 0
+
+/** Everything of `lib/`, in this process: `test/support/overlay.ts` as a module of its own, closed after the test. */
+export async function loadOverlay(t, { folder = temporaryFolder(t), env = {} } = {}) {
+  const path = buildOnce('overlay', () => buildModule('test/support/overlay.ts'))
+  mkdirSync(join(folder, 'videos'), { recursive: true })
+  const variables = { RENDERSTATE_DATABASE: join(folder, 'renders.sqlite'), VIDEO_FOLDER: join(folder, 'videos'), ...env }
+  const before = Object.keys(variables).map((name) => [name, process.env[name]])
+  Object.assign(process.env, variables)
+  loaded += 1
+  const overlay = await import(`${pathToFileURL(path).href}?${loaded}`)
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+  t.after(() => overlay.client.close())
+  return { ...overlay, folder }
+}
