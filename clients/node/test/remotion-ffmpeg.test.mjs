@@ -54,6 +54,15 @@ test('a render that is cancelled is killed, and nothing is left of it', async (t
   assert.deepEqual(readdirSync(folder), [])
 })
 
+test('a render belongs to the process, and not to the copy of the module that started it', async (t) => {
+  const { client, folder, renderer, poller } = studio(t)
+  const copy = await import(new URL('../dist/remotion/ffmpeg-renderer.js?copy', import.meta.url))
+  assert.notEqual(copy.ffmpegRenderer, ffmpegRenderer)
+  const { render } = await startRender(client, renderer, 'intro', { ...site, source: { seconds: 600 }, realTime: true })
+  await copy.ffmpegRenderer({ folder }).cancelRenderOnLambda({ ...render, region: 'local' })
+  assert.equal((await poller.poll('intro')).lastEvent, 'cancel')
+})
+
 test('what ffmpeg refuses fails the render with its words', async (t) => {
   const { client, folder, renderer, poller } = studio(t)
   await startRender(client, renderer, 'intro', { ...site, source: { file: `${folder}/none.mov` } })

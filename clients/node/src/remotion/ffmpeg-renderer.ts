@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { access, rename, rm } from 'node:fs/promises'
+import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LineSplitter } from '../line-splitter.js'
 import type { RenderInput, RenderProgressReport, VideoRenderer } from './video-renderer.js'
 
 export interface FfmpegRendererOptions {
-  /** Where the videos go; it has to exist. */
+  /** Where the videos go; made with the first render if it is missing. */
   readonly folder: string
   /** What the host serves the folder as, such as `/videos`. Without it a video's URL is that of its file. */
   readonly baseUrl?: string | undefined
@@ -32,6 +32,12 @@ interface Job {
   end: RenderProgressReport | null
 }
 
+/**
+ * The renders of this process that have not become a file. Hot reload evaluates this module again, and bundlers put several
+ * copies of it into one process: a render that one route has started is cancelled by another.
+ */
+const jobsKey = Symbol.for('renderstate.ffmpegJobs/1')
+
 /** Of what ffmpeg says last, how many lines an error has. */
 const errorLines = 3
 
@@ -43,19 +49,20 @@ const errorLines = 3
  */
 export function ffmpegRenderer(options: FfmpegRendererOptions): Required<VideoRenderer<FfmpegInput>> {
   const { folder, baseUrl, command = 'ffmpeg' } = options
-  const jobs = new Map<string, Job>()
-  const videoPath = (renderId: string) => join(folder, `${renderId}.mp4`)
+  const jobs = allJobs()
+  const videoPath = (renderId: string) => join(folder, videoName(renderId))
 
   const done = (renderId: string): RenderProgressReport => ({
     overallProgress: 1,
     done: true,
-    outputFile: baseUrl === undefined ? pathToFileURL(videoPath(renderId)).href : `${baseUrl}/${renderId}.mp4`,
+    outputFile: baseUrl === undefined ? pathToFileURL(videoPath(renderId)).href : `${baseUrl}/${videoName(renderId)}`,
     fatalErrorEncountered: false,
     errors: []
   })
 
   return {
     async renderMediaOnLambda(input) {
+      await mkdir(folder, { recursive: true })
       const renderId = randomBytes(8).toString('hex')
       const partial = join(folder, `.${renderId}.part`)
       const child = spawn(command, ffmpegArguments(input, partial), { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -94,7 +101,7 @@ export function ffmpegRenderer(options: FfmpegRendererOptions): Required<VideoRe
       if (job) {
         return job.end ?? { overallProgress: job.progress, done: false, fatalErrorEncountered: false, errors: [] }
       }
-      const isThere = /^[0-9a-f]{16}$/.test(renderId) && (await access(videoPath(renderId)).then(() => true, () => false))
+      const isThere = isVideoName(videoName(renderId)) && (await access(videoPath(renderId)).then(() => true, () => false))
       if (!isThere) throw new Error('No render ID found')
       return done(renderId)
     },
@@ -106,6 +113,18 @@ export function ffmpegRenderer(options: FfmpegRendererOptions): Required<VideoRe
       job.child.kill('SIGKILL')
     }
   }
+}
+
+const videoName = (renderId: string) => `${renderId}.mp4`
+
+/** Whether a video of this renderer may have that name, which leads to no other folder. */
+export function isVideoName(name: string): boolean {
+  return /^[0-9a-f]{16}\.mp4$/.test(name)
+}
+
+function allJobs(): Map<string, Job> {
+  const holder = globalThis as { [jobsKey]?: Map<string, Job> }
+  return (holder[jobsKey] ??= new Map())
 }
 
 function ffmpegArguments({ source, realTime }: FfmpegInput, output: string): string[] {
