@@ -39,6 +39,12 @@ test('a video is encoded, with progress, and can be the source of the next one',
   await assert.rejects(other.getRenderProgress({ renderId: `../${renderId}`, bucketName: 'local', ...site }), /No render ID found/)
 })
 
+test('a video that the host serves has the path that the host gives it', async (t) => {
+  const { client, renderer, poller } = studio(t, { baseUrl: '/videos' })
+  const { render } = await startRender(client, renderer, 'intro', { ...site, source: { seconds: 1 } })
+  assert.equal((await poller.poll('intro')).videoUrl, `/videos/${render.renderId}.mp4`)
+})
+
 test('a render that is cancelled is killed, and nothing is left of it', async (t) => {
   const { client, folder, renderer, poller } = studio(t)
   const { render } = await startRender(client, renderer, 'intro', { ...site, source: { seconds: 600 }, realTime: true })

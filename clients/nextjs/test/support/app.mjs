@@ -1,7 +1,7 @@
 // Starts the application, or loads a part of it, each with a database of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +10,15 @@ import { buildApp, buildModule } from './build.mjs'
 
 const serverProgram = fileURLToPath(new URL('next-server.mjs', import.meta.url))
 const built = new Map()
+
+/** What the lines for Remotion Lambda read. */
+export const lambdaEnvironment = {
+  AWS_REGION: 'eu-central-1',
+  REMOTION_APP_FUNCTION_NAME: 'remotion-render',
+  REMOTION_APP_SERVE_URL: 'https://site.example',
+  REMOTION_WEBHOOK_URL: 'https://studio.example/api/webhooks/remotion',
+  REMOTION_WEBHOOK_SECRET: 'quiet'
+}
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(t) {
@@ -24,16 +33,15 @@ function buildOnce(key, build) {
 }
 
 /**
- * The application in a process of its own. `get` and `post` ask it (a POST as a page of its own does), `requests()` counts
- * what each route got, `logs` fills with what it writes to stderr, and `stop` ends it.
+ * The application in a process of its own; what `build.mjs` says of `shipped` and `lambda`. `get` and `post` ask it (a POST as a page of its own does), `requests()` counts what
+ * each route got, `lambdaCalls()` are those of the stand-in, `logs` fills with what it writes to stderr, and `stop` ends it.
  */
-export async function startApp(t, { shipped = false, folder = temporaryFolder(t), env = {} } = {}) {
-  const app = buildOnce(`app ${shipped}`, () => buildApp({ shipped }))
+export async function startApp(t, { shipped = false, lambda = false, folder = temporaryFolder(t), env = {} } = {}) {
+  const app = buildOnce(`app ${shipped} ${lambda}`, () => buildApp({ shipped, lambda }))
   const videos = join(folder, 'videos')
-  mkdirSync(videos, { recursive: true })
   const database = join(folder, 'renders.sqlite')
   const child = spawn(process.execPath, [serverProgram, app], {
-    env: { ...process.env, RENDERSTATE_DATABASE: database, VIDEO_FOLDER: videos, ...env },
+    env: { ...process.env, RENDERSTATE_DATABASE: database, VIDEO_FOLDER: videos, ...(lambda && lambdaEnvironment), ...env },
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe']
   })
@@ -63,17 +71,20 @@ export async function startApp(t, { shipped = false, folder = temporaryFolder(t)
     get: (path, headers = {}) => ask(path, { headers }),
     post: (path, { headers = { Origin: url }, body } = {}) => ask(path, { method: 'POST', headers, body }),
     ask,
-    requests: async () => (await ask('/_test/requests')).json()
+    requests: async () => (await ask('/_test/requests')).json(),
+    lambdaCalls: async () => (await ask('/_test/lambda')).json()
   }
 }
 
 let loaded = 0
 
-/** Everything of `lib/`, in this process: `test/support/overlay.ts` as a module of its own, closed after the test. */
-export async function loadOverlay(t, { folder = temporaryFolder(t), env = {} } = {}) {
-  const path = buildOnce('overlay', () => buildModule('test/support/overlay.ts'))
-  mkdirSync(join(folder, 'videos'), { recursive: true })
-  const variables = { RENDERSTATE_DATABASE: join(folder, 'renders.sqlite'), VIDEO_FOLDER: join(folder, 'videos'), ...env }
+/**
+ * Everything of `lib/` with Remotion Lambda, in this process: `test/support/overlay.ts` as a module of its own. `calls` are those
+ * of the stand-in.
+ */
+export async function loadOverlay(t, { env = {} } = {}) {
+  const path = buildOnce('overlay', () => buildModule('test/support/overlay.ts', { lambda: true }))
+  const variables = { RENDERSTATE_DATABASE: join(temporaryFolder(t), 'renders.sqlite'), ...lambdaEnvironment, ...env }
   const before = Object.keys(variables).map((name) => [name, process.env[name]])
   Object.assign(process.env, variables)
   loaded += 1
@@ -82,6 +93,11 @@ export async function loadOverlay(t, { folder = temporaryFolder(t), env = {} } =
     if (value === undefined) delete process.env[name]
     else process.env[name] = value
   }
-  t.after(() => overlay.client.close())
-  return { ...overlay, folder }
+  overlay.calls.length = 0
+  t.after(async () => {
+    await overlay.poller.stop()
+    delete globalThis[Symbol.for('app.renderPoller')]
+    await overlay.client.close()
+  })
+  return overlay
 }

@@ -1,6 +1,6 @@
 // Builds the overlay with Debian's esbuild, as Next.js would: each route, page and client component.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,6 +22,8 @@ export function esbuild(args, input) {
   if (result.error || result.status !== 0 || result.stderr !== '') throw new Error(result.stderr || String(result.error))
 }
 
+const production = '--define:process.env.NODE_ENV="production"'
+
 const forNode = ['--platform=node', '--format=esm', '--target=node20', '--jsx=automatic', `--banner:js=${requireBanner}`, '--out-extension:.js=.mjs']
 
 /** A folder for what is built, gone when this process ends. */
@@ -40,37 +42,59 @@ export function sources(folder, pattern) {
     .sort()
 }
 
+/** What takes the place of a file of the overlay; of an application itself, nothing does. */
+const replacements = {
+  authorize: { '@/lib/authorize': ['./test/support/authorize'] },
+  lambda: { '@/lib/video-renderer': ['./test/lambda/video-renderer'] }
+}
+
 /**
- * The whole application, in a folder: each `route.mjs` and `page.mjs`, `instrumentation.mjs`, and for the browser
- * `client.js`. With `shipped`, authorize is the overlay's own.
+ * Where a build finds its imports. `shipped`: with the overlay's own authorize, else the test's. `lambda`: with the README's lines
+ * for Remotion Lambda, else the renderer by ffmpeg.
  */
-export function buildApp({ shipped = false } = {}) {
+function configure(folder, { shipped = false, lambda = false }) {
+  const paths = {
+    ...(!shipped && replacements.authorize),
+    ...(lambda && replacements.lambda),
+    '@remotion/lambda/client': ['./test/lambda/remotion-lambda-client'],
+    '@/*': ['./*'],
+    renderstate: ['../node/dist/index'],
+    'renderstate/*': ['../node/dist/*', '../node/dist/*/index']
+  }
+  const path = join(folder, 'tsconfig.json')
+  writeFileSync(path, JSON.stringify({ compilerOptions: { baseUrl: root, paths, jsx: 'react-jsx' } }))
+  return `--tsconfig=${path}`
+}
+
+/**
+ * The whole application, in a folder: each `route.mjs` and `page.mjs` at its path, `instrumentation.mjs`, and for the
+ * browser `client.js`.
+ */
+export function buildApp(options = {}) {
   const folder = buildFolder()
-  const tsconfig = `--tsconfig=${shipped ? 'tsconfig.json' : 'test/support/tsconfig.json'}`
+  const tsconfig = configure(folder, options)
   const common = [...forNode, tsconfig, '--outbase=.', `--outdir=${folder}`]
-  // Without sharing: Next.js, too, has a module graph for each of them.
-  const routes = sources('app', /(^|\/)route\.ts$/)
-  esbuild([...common, ...routes, ...sources('.', /^instrumentation\.ts$/)])
+  // Without sharing: Next.js, too, has a module graph for each of them. The videos are those of ffmpeg.
+  const routes = sources('app', /(^|\/)route\.ts$/).filter((path) => !options.lambda || !path.startsWith('app/videos/'))
+  esbuild([...common, ...routes, 'instrumentation.ts'])
   const pages = sources('app', /(^|\/)page\.tsx$/)
   if (pages.length === 0) return folder
   // With sharing, so that a client component that a page shows is known to be one.
   const clients = sources('app', /\.tsx$/).filter(isClientComponent)
-  const server = 'test/support/react-server.tsx'
-  esbuild([...common, '--splitting', '--define:process.env.NODE_ENV="production"', ...pages, ...clients, server])
+  esbuild([...common, '--splitting', production, ...pages, ...clients, 'test/support/react-server.tsx'])
   const imports = clients.map((path, index) => `import * as c${index} from './${path}'`)
   const table = clients.map((path, index) => `${JSON.stringify(path)}: c${index}`)
   const entry = [...imports, "import { hydrate } from './test/support/hydrate'", `hydrate({ ${table.join(', ')} })`].join('\n')
-  const browser = ['--platform=browser', '--format=iife', '--jsx=automatic', '--define:process.env.NODE_ENV="production"']
+  const browser = ['--platform=browser', '--format=iife', '--jsx=automatic', production]
   esbuild([...browser, tsconfig, '--loader=tsx', '--sourcefile=client.tsx', `--outfile=${folder}/client.js`], entry)
   return folder
 }
 
-/** One module of the overlay with all it imports, as a path that Node can import. */
-export function buildModule(path, { shipped = false } = {}) {
-  const outfile = join(buildFolder(), 'module.mjs')
-  const tsconfig = `--tsconfig=${shipped ? 'tsconfig.json' : 'test/support/tsconfig.json'}`
-  esbuild([...forNode.slice(0, -1), tsconfig, `--outfile=${outfile}`, path])
-  return outfile
+/** One module with all it imports, as a path that Node can import. */
+export function buildModule(path, options = {}) {
+  const folder = buildFolder()
+  esbuild([...forNode, configure(folder, options), `--outdir=${folder}`, '--entry-names=module', path])
+  return join(folder, 'module.mjs')
 }
 
 function isClientComponent(path) {

@@ -3,7 +3,7 @@
 // What it imitates: folders as paths with `[id]`, params as a Promise (of a route decoded, of a page not), the methods
 // that a route exports, 404 and 405, HEAD by GET, a signal that aborts when the client goes, `register` of
 // instrumentation before the first request, and pages whose client components come alive in the browser.
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -15,8 +15,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const load = (path) => import(pathToFileURL(path).href)
 
 process.env.NEXT_RUNTIME ??= 'nodejs'
-const instrumentation = join(folder, 'instrumentation.mjs')
-if (existsSync(instrumentation)) await (await load(instrumentation)).register()
+await (await load(join(folder, 'instrumentation.mjs'))).register()
 
 const entries = readdirSync(join(folder, 'app'), { recursive: true })
   .map((file) => join(folder, 'app', file))
@@ -61,6 +60,7 @@ function match(pathname) {
 
 async function respond(request, url) {
   if (url.pathname === '/_test/requests') return Response.json(counts)
+  if (url.pathname === '/_test/lambda') return Response.json(globalThis[Symbol.for('test.lambdaCalls')] ?? [])
   if (url.pathname === '/_test/client.js') {
     return new Response(readFileSync(join(folder, 'client.js')), { headers: { 'Content-Type': 'text/javascript; charset=utf-8' } })
   }

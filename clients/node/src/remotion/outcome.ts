@@ -35,10 +35,10 @@ export function fatalMessage(errors: unknown): string {
   return messageOfFatal(firstFatal(Array.isArray(errors) ? (errors as RenderErrorReport[]) : []))
 }
 
-/** The first URL among what the renderer says; a key in the bucket becomes one where the region is known. */
+/** The first URL, or path of the host, among what the renderer says; a key in the bucket becomes one where the region is known. */
 export function videoUrlOf(files: readonly unknown[], { bucketName, region }: FileLocation): string | null {
   const names = files.filter((file): file is string => typeof file === 'string' && file !== '')
-  const url = names.find((name) => /^[a-z][a-z\d+.-]*:\/\//i.test(name))
+  const url = names.find((name) => /^(\/|[a-z][a-z\d+.-]*:\/\/)/i.test(name))
   const [key] = names
   if (url !== undefined || key === undefined) return url ?? null
   if (bucketName === null || region === null) return key
