@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { RenderStateClient } from '../../node/dist/index.js'
 import { sseReader } from '../../node/test/support/sse.mjs'
-import { startApp, temporaryFolder } from './support/app.mjs'
+import { startApp } from './support/app.mjs'
+import { temporaryFolder } from './support/build.mjs'
 
 const notes = '/api/patch-notes'
 
@@ -40,7 +41,7 @@ test('a cancel kills the ffmpeg that another route has started', async (t) => {
 })
 
 test('an application that starts looks after the renders that the last one has left', async (t) => {
-  const folder = temporaryFolder(t)
+  const folder = temporaryFolder()
   const left = RenderStateClient.spawn({ database: `${folder}/renders.sqlite` })
   t.after(() => left.close())
   await left.transition('7', 'start')

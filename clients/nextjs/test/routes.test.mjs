@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { signWebhook } from '../../node/dist/remotion/index.js'
 import { sseReader } from '../../node/test/support/sse.mjs'
-import { lambdaEnvironment, startApp, temporaryFolder } from './support/app.mjs'
+import { lambdaEnvironment, startApp } from './support/app.mjs'
+import { temporaryFolder } from './support/build.mjs'
 
 const notes = '/api/patch-notes'
 const gets = ['video-status', 'video-status-stream', 'video-history']
@@ -190,7 +191,7 @@ test('a store that cannot be had is 503, and the log says what to do', async (t)
 })
 
 test('a sidecar of another protocol is a mistake of the host: 500, and the log names it', async (t) => {
-  const sidecar = join(temporaryFolder(t), 'sidecar')
+  const sidecar = join(temporaryFolder(), 'sidecar')
   const answer = { server: { name: 'renderstate', version: '9' }, protocolVersion: 2, store: { kind: 'sqlite' }, machine: { states: [], events: [], transitions: [] } }
   const source = `require('node:readline').createInterface({ input: process.stdin })
     .on('line', (line) => console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: ${JSON.stringify(answer)} })))`

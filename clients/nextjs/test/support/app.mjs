@@ -1,12 +1,10 @@
 // Starts the application, or loads a part of it, each with a database of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { buildApp, buildModule } from './build.mjs'
+import { buildApp, buildModule, temporaryFolder } from './build.mjs'
 
 const serverProgram = fileURLToPath(new URL('next-server.mjs', import.meta.url))
 const built = new Map()
@@ -20,13 +18,6 @@ export const lambdaEnvironment = {
   REMOTION_WEBHOOK_SECRET: 'quiet'
 }
 
-/** A folder that is gone after the test. */
-export function temporaryFolder(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'renderstate-next-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
 function buildOnce(key, build) {
   if (!built.has(key)) built.set(key, build())
   return built.get(key)
@@ -36,7 +27,7 @@ function buildOnce(key, build) {
  * The application in a process of its own; what `build.mjs` says of `shipped` and `lambda`. `get` and `post` ask it (a POST as a page of its own does), `requests()` counts what
  * each route got, `lambdaCalls()` are those of the stand-in, `logs` fills with what it writes to stderr, and `stop` ends it.
  */
-export async function startApp(t, { shipped = false, lambda = false, folder = temporaryFolder(t), env = {} } = {}) {
+export async function startApp(t, { shipped = false, lambda = false, folder = temporaryFolder(), env = {} } = {}) {
   const app = buildOnce(`app ${shipped} ${lambda}`, () => buildApp({ shipped, lambda }))
   const videos = join(folder, 'videos')
   const database = join(folder, 'renders.sqlite')
@@ -84,7 +75,7 @@ let loaded = 0
  */
 export async function loadOverlay(t, { env = {} } = {}) {
   const path = buildOnce('overlay', () => buildModule('test/support/overlay.ts', { lambda: true }))
-  const variables = { RENDERSTATE_DATABASE: join(temporaryFolder(t), 'renders.sqlite'), ...lambdaEnvironment, ...env }
+  const variables = { RENDERSTATE_DATABASE: join(temporaryFolder(), 'renders.sqlite'), ...lambdaEnvironment, ...env }
   const before = Object.keys(variables).map((name) => [name, process.env[name]])
   Object.assign(process.env, variables)
   loaded += 1

@@ -1,6 +1,7 @@
 // Builds the overlay with Debian's esbuild, as Next.js would: each route, page and client component.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -26,12 +27,22 @@ const production = '--define:process.env.NODE_ENV="production"'
 
 const forNode = ['--platform=node', '--format=esm', '--target=node20', '--jsx=automatic', `--banner:js=${requireBanner}`, '--out-extension:.js=.mjs']
 
-/** A folder for what is built, gone when this process ends. */
+const folders = []
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A new folder that is gone when this process ends, and with it all that writes into it. */
+export function temporaryFolder(parent = tmpdir()) {
+  const folder = mkdtempSync(join(parent, 'renderstate-next-'))
+  folders.push(folder)
+  return folder
+}
+
+/** A folder for what is built: within the overlay, where imports are looked for upwards. */
 export function buildFolder() {
   mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'build-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  return folder
+  return temporaryFolder(cache)
 }
 
 /** The overlay's files below `folder` whose path fits. */
