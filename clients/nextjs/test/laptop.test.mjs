@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { RenderStateClient } from '../../node/dist/index.js'
 import { sseReader } from '../../node/test/support/sse.mjs'
-import { startApp } from './support/app.mjs'
+import { startApp, until } from './support/app.mjs'
 import { temporaryFolder } from './support/build.mjs'
 
 const notes = '/api/patch-notes'
@@ -37,7 +37,7 @@ test('a cancel kills the ffmpeg that another route has started', async (t) => {
   await app.post(`${notes}/7/regenerate-video`)
   const response = await app.post(`${notes}/7/cancel-video`)
   assert.equal((await response.json()).status, 'failed')
-  while (readdirSync(app.videos).length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => readdirSync(app.videos).length === 0, 'nothing is left of it')
 })
 
 test('an application that starts looks after the renders that the last one has left', async (t) => {

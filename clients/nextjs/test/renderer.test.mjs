@@ -88,7 +88,7 @@ test('who asks for the status of a render sets the poller on it', async (t) => {
 })
 
 test('renders go on being looked at after a restart, by one poller, however often it is registered', async (t) => {
-  const { register, services, client, calls, poller } = await loadOverlay(t)
+  const { register, services, client, calls, poller, copy } = await loadOverlay(t)
   await services.startVideoRenderTransition('old')
   await services.markRenderStarted('old', 'lost-1', 'remotionlambda-x')
   const runtime = process.env.NEXT_RUNTIME
@@ -98,6 +98,8 @@ test('renders go on being looked at after a restart, by one poller, however ofte
   process.env.NEXT_RUNTIME = 'nodejs'
   await register()
   await register()
+  await copy.register()
+  assert.equal(copy.poller, poller)
   assert.equal((await client.waitFor('old')).videoUrl, 'https://v.example/lost-1.mp4')
   await services.startVideoRenderTransition('new')
   await services.markRenderStarted('new', 'lost-2', 'remotionlambda-x')

@@ -67,11 +67,20 @@ export async function startApp(t, { shipped = false, lambda = false, folder = te
   }
 }
 
+/** Waits until the condition holds. Fails after 20 s. */
+export async function until(condition, what = String(condition)) {
+  const deadline = Date.now() + 20_000
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
 let loaded = 0
 
 /**
  * Everything of `lib/` with Remotion Lambda, in this process: `test/support/overlay.ts` as a module of its own. `calls` are those
- * of the stand-in.
+ * of the stand-in; `copy` is the same evaluated once more, as Next.js does for each route.
  */
 export async function loadOverlay(t, { env = {} } = {}) {
   const path = buildOnce('overlay', () => buildModule('test/support/overlay.ts', { lambda: true }))
@@ -80,6 +89,7 @@ export async function loadOverlay(t, { env = {} } = {}) {
   Object.assign(process.env, variables)
   loaded += 1
   const overlay = await import(`${pathToFileURL(path).href}?${loaded}`)
+  const copy = await import(`${pathToFileURL(path).href}?copy-of-${loaded}`)
   for (const [name, value] of before) {
     if (value === undefined) delete process.env[name]
     else process.env[name] = value
@@ -88,7 +98,7 @@ export async function loadOverlay(t, { env = {} } = {}) {
   t.after(async () => {
     await overlay.poller.stop()
     delete globalThis[Symbol.for('app.renderPoller')]
-    await overlay.client.close()
+    await Promise.all([overlay.client.close(), copy.client.close()])
   })
-  return overlay
+  return { ...overlay, copy }
 }
