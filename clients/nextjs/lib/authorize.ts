@@ -8,4 +8,4 @@ import type { Authorize } from 'renderstate/next'
  *
  * `action` is one of `status`, `stream`, `history`, `regenerate` and `cancel`; only `true` lets the request pass.
  */
-export const authorize: Authorize = (_, action) => console.warn(`403: lib/authorize.ts allows nobody to ${action} a render until you edit it`)
+export const authorize: Authorize = (_, action) => console.warn(`403 for ${action}: lib/authorize.ts denies everything until you edit it`)

@@ -48,6 +48,28 @@ test('a call that the renderer refuses fails the render, and may be tried again'
   assert.equal(named(calls, 'render').length, 2)
 })
 
+test('a render that is cancelled while the renderer is called is stopped there', async (t) => {
+  const { renderer, services, calls } = await loadOverlay(t)
+  const starting = renderer.startVideoRender('7')
+  const cancelling = services.cancelVideoRender('7')
+  await assert.rejects(starting, ({ outcome, status, message }) => {
+    assert.deepEqual([outcome, status.state, status.error], ['superseded', 'failed', 'Render cancelled'])
+    return /failed/.test(message)
+  })
+  assert.equal((await cancelling).success, true)
+  assert.equal(named(calls, 'render').length, 1)
+  assert.equal(named(calls, 'cancel').length, 1)
+})
+
+test('of an id that no render can have nothing is started', async (t) => {
+  const { renderer, calls } = await loadOverlay(t)
+  for (const id of ['', 'a\r\nb', 'x'.repeat(10_240)]) {
+    await assert.rejects(renderer.startVideoRender(id), { kind: 'invalidParams' })
+    await assert.rejects(renderer.checkVideoRenderStatus(id), { kind: 'invalidParams' })
+  }
+  assert.deepEqual(calls, [])
+})
+
 test('a completed video is rendered anew, in a run of its own', async (t) => {
   const { renderer, services, client } = await loadOverlay(t)
   await renderer.startVideoRender('7')
