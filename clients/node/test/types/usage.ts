@@ -10,6 +10,7 @@ import {
   createStatusStreamRoute,
   statusStream
 } from 'renderstate/next'
+import { useVideoRenderStatus } from 'renderstate/react'
 
 export async function usage(signal: AbortSignal): Promise<Status> {
   const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
@@ -57,4 +58,16 @@ export function nextUsage(client: RenderStateClient) {
     board: createStatusesStreamRoute({ client, authorize, maxIds: 10, heartbeatMs: 1000 }) as (request: Request) => Promise<Response>,
     many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
   }
+}
+
+export function reactUsage(id: string): string {
+  const { status, progress, videoUrl, error, connection, refresh } = useVideoRenderStatus(id, {
+    basePath: '/api/renders',
+    initial: { status: 'queued', progress: 0 }
+  })
+  // @ts-expect-error: there is no such connection
+  if (connection === 'broken') refresh()
+  // @ts-expect-error: it is null until it is known
+  const state: string = status
+  return videoUrl ?? error ?? `${state} ${progress}`
 }
