@@ -64,6 +64,9 @@ async function respond(request, url) {
   if (url.pathname === '/_test/client.js') {
     return new Response(readFileSync(join(folder, 'client.js')), { headers: { 'Content-Type': 'text/javascript; charset=utf-8' } })
   }
+  if (url.pathname === '/_test/client.css') {
+    return new Response(readFileSync(join(folder, 'client.css')), { headers: { 'Content-Type': 'text/css; charset=utf-8' } })
+  }
   const found = match(url.pathname)
   if (!found) return new Response('Not Found', { status: 404 })
   const { entry, params } = found
@@ -89,9 +92,9 @@ async function page(module, params, url) {
   const searchParams = Object.fromEntries(url.searchParams)
   const element = await module.default({ params: Promise.resolve({ ...params }), searchParams: Promise.resolve(searchParams) })
   const html = await react.render(element, clients)
-  const script = '<script src="/_test/client.js" defer></script>'
+  const script = '<script src="/_test/client.js" defer></script><link rel="stylesheet" href="/_test/client.css">'
   return new Response(
-    `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>test</title>${script}</head><body>${html}</body></html>`,
+    `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><title>test</title>${script}</head><body>${html}</body></html>`,
     { headers: { 'Content-Type': 'text/html; charset=utf-8' } }
   )
 }
