@@ -27,7 +27,9 @@ test('without a cloud a click makes a video that a browser can play', async (t) 
   assert.deepEqual(Buffer.from(await part.arrayBuffer()), whole.subarray(100, 200))
   assert.equal((await app.get(videoUrl, { Range: `bytes=${whole.length}-` })).status, 416)
   assert.equal((await app.ask(videoUrl, { method: 'HEAD' })).headers.get('content-length'), String(whole.length))
-  for (const name of ['..%2Frenders.sqlite', 'renders.sqlite', '0123456789abcdef.mp4']) assert.equal((await app.get(`/videos/${name}`)).status, 404, name)
+  for (const name of ['..%2Frenders.sqlite', 'renders.sqlite', '0123456789abcdef.mp4']) {
+    assert.equal((await app.get(`/videos/${name}`)).status, 404, name)
+  }
   assert.equal((await app.post('/api/webhooks/remotion', { body: '{}' })).status, 404)
   assert.deepEqual(app.logs, [])
 })

@@ -59,7 +59,8 @@ test('a video is rendered, watched, reported by a webhook, and rendered again', 
   const { changes, nextAfterSeq } = await json(await app.get(`${notes}/7/video-history`), 200)
   assert.equal(nextAfterSeq, null)
   assert.deepEqual([changes[0].event, changes[0].actor, changes[0].from], ['start', 'regenerate-video', 'idle'])
-  assert.deepEqual(changes.filter(({ event }) => event !== 'progress').map(({ event, run }) => [event, run]), [['start', 1], ['complete', 1], ['start', 2]])
+  const steps = changes.filter(({ event }) => event !== 'progress').map(({ event, run }) => [event, run])
+  assert.deepEqual(steps, [['start', 1], ['complete', 1], ['start', 2]])
   assert.equal((await json(await app.get(`${notes}/7/video-history?limit=2&afterSeq=0`), 200)).changes.length, 2)
   assert.deepEqual(app.logs, [])
 })
@@ -132,7 +133,7 @@ test('as shipped, nobody may do anything, and the log says which file decides', 
   assert.deepEqual(await app.lambdaCalls(), [])
   assert.equal((await sidecarsView(app, '7')).state, 'idle')
   await until(() => app.logs.length === gets.length + posts.length + 1, 'a line for each refusal')
-  for (const line of app.logs) assert.match(line, /^403 for (status|stream|history|regenerate|cancel): lib\/authorize\.ts denies everything until you edit it$/)
+  for (const line of app.logs) assert.match(line, /^403 for [a-z]+: lib\/authorize\.ts denies everything until you edit it$/)
 })
 
 test('every route asks authorize, and those that change something ask where the request comes from', async (t) => {
@@ -195,7 +196,8 @@ test('a store that cannot be had is 503, and the log of each route says what to 
 
 test('a sidecar of another protocol is a mistake of the host: 500, and the log names it', async (t) => {
   const sidecar = join(temporaryFolder(), 'sidecar')
-  const answer = { server: { name: 'renderstate', version: '9' }, protocolVersion: 2, store: { kind: 'sqlite' }, machine: { states: [], events: [], transitions: [] } }
+  const machine = { states: [], events: [], transitions: [] }
+  const answer = { server: { name: 'renderstate', version: '9' }, protocolVersion: 2, store: { kind: 'sqlite' }, machine }
   const source = `require('node:readline').createInterface({ input: process.stdin })
     .on('line', (line) => console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: ${JSON.stringify(answer)} })))`
   writeFileSync(sidecar, `#!${process.execPath}\n${source}`)

@@ -125,6 +125,7 @@ test('a store that cannot be had is an exception that says what to do', async (t
 
 test('the state machine can be imported in the browser', () => {
   const outfile = join(buildFolder(), 'browser.js')
-  esbuild(['--platform=browser', '--format=esm', '--tree-shaking=false', '--tsconfig=tsconfig.json', `--outfile=${outfile}`, 'lib/services/video-render-state-machine.ts'])
+  const options = ['--platform=browser', '--format=esm', '--tree-shaking=false', '--tsconfig=tsconfig.json']
+  esbuild([...options, `--outfile=${outfile}`, 'lib/services/video-render-state-machine.ts'])
   assert.doesNotMatch(readFileSync(outfile, 'utf8'), /node:|RenderStateClient|require/)
 })

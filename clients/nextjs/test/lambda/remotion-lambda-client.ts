@@ -31,7 +31,8 @@ export async function renderMediaOnLambda(input: RenderMediaInput): Promise<{ re
   calls.push(['render', input])
   const id = String(input.inputProps?.id)
   if (id.startsWith('refused')) throw new Error('Rate Exceeded')
-  return { renderId: `${id.startsWith('lost') ? 'lost' : 'render'}-${randomBytes(6).toString('hex')}`, bucketName: 'remotionlambda-x', cloudWatchLogs: '' }
+  const renderId = `${id.startsWith('lost') ? 'lost' : 'render'}-${randomBytes(6).toString('hex')}`
+  return { renderId, bucketName: 'remotionlambda-x', cloudWatchLogs: '' }
 }
 
 export async function getRenderProgress(input: Reference & { functionName: string; skipLambdaInvocation?: boolean }): Promise<{

@@ -24,8 +24,9 @@ function buildOnce(key, build) {
 }
 
 /**
- * The application in a process of its own; what `build.mjs` says of `shipped` and `lambda`. `get` and `post` ask it (a POST as a page of its own does), `requests()` counts what
- * each route got, `lambdaCalls()` are those of the stand-in, `logs` fills with what it writes to stderr, and `stop` ends it.
+ * The application in a process of its own; `shipped` and `lambda` are those of `build.mjs`. `get` and `post` ask it (a POST as a
+ * page of its own does), `requests()` counts what each route got, `lambdaCalls()` are those of the stand-in, `logs` fills with
+ * what it writes to stderr, and `stop` ends it.
  */
 export async function startApp(t, { shipped = false, lambda = false, folder = temporaryFolder(), env = {} } = {}) {
   const app = buildOnce(`app ${shipped} ${lambda}`, () => buildApp({ shipped, lambda }))

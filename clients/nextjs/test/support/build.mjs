@@ -25,7 +25,8 @@ export function esbuild(args, input) {
 
 const production = '--define:process.env.NODE_ENV="production"'
 
-const forNode = ['--platform=node', '--format=esm', '--target=node20', '--jsx=automatic', `--banner:js=${requireBanner}`, '--out-extension:.js=.mjs']
+const esModules = ['--format=esm', '--out-extension:.js=.mjs', `--banner:js=${requireBanner}`]
+const forNode = ['--platform=node', '--target=node20', '--jsx=automatic', ...esModules]
 
 const folders = []
 process.once('exit', () => {
@@ -53,7 +54,7 @@ export function sources(folder, pattern) {
     .sort()
 }
 
-/** What takes the place of a file of the overlay; of an application itself, nothing does. */
+/** What takes the place of a file of the overlay. */
 const replacements = {
   authorize: { '@/lib/authorize': ['./test/support/authorize'] },
   lambda: { '@/lib/video-renderer': ['./test/lambda/video-renderer'] }
