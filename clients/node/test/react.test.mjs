@@ -312,6 +312,26 @@ test('after the end it looks again when the user comes back, and says nothing wh
   await shows({ status: 'queued', connection: 'live' })
 })
 
+test('a stream that was silent for long is opened anew when the user comes back, and the page shows nothing of it', async (t) => {
+  const { client, page, streams, polls, show, shows, seen } = await studio(t)
+  await client.transition('a', 'start')
+  await show({ id: 'a' })
+  await shows({ status: 'queued', connection: 'live' })
+  const comeBack = () => page.run(() => window.dispatchEvent(new Event('focus')))
+  await comeBack()
+  const before = await seen()
+  await page.run(() => {
+    const { now } = Date
+    Date.now = () => now() + 60_000
+  })
+  await comeBack()
+  await until(() => streams().length === 2 && !streams()[0].isOpen)
+  await client.transition('a', 'progress', { context: { progress: 40 } })
+  await shows({ ...rendering, connection: 'live' })
+  assert.deepEqual((await seen()).slice(0, -1), before)
+  assert.deepEqual([streams().length, polls().length], [2, 0])
+})
+
 test('a server renders what it knows, and asks nothing', () => {
   const { stdout, stderr, status } = spawnSync(process.execPath, ['-'], { input: bundle('server.jsx', 'node'), encoding: 'utf8' })
   assert.equal(stderr, '')

@@ -1,0 +1,121 @@
+// The page of a patch note in Chromium, and what is behind it.
+import { readFileSync, readdirSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { openBrowser } from '../../../node/test/support/browser.mjs'
+
+const browser = await openBrowser({ after })
+const screenshots = fileURLToPath(new URL('../../.cache/screenshots', import.meta.url))
+
+/** The page of a patch note in a tab of its own. */
+export async function openPage(t, url, id = '7', device = {}) {
+  const tab = await browser.open(t, 'about:blank')
+  await tab.emulate({ width: 900, ...device })
+  await tab.go(`${url}/patch-notes/${encodeURIComponent(id)}`)
+  return {
+    ...tab,
+    state: () => tab.run(() => document.querySelector('.video-render')?.dataset.state),
+    is: (state) => tab.until((wanted) => document.querySelector('.video-render')?.dataset.state === wanted, state),
+    /** The button with this text, as soon as it can be clicked. */
+    press: async (text) => {
+      await tab.until((wanted) => {
+        const button = document.querySelector('.video-render-actions button')
+        return button?.textContent === wanted && !button.disabled
+      }, text)
+      await tab.click('.video-render-actions button')
+    },
+    progressBeyond: (least) => tab.until((than) => Number(document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow')) > than, least),
+    /** The history as lines of text, newest first, once it has one of this event. */
+    history: (event) =>
+      tab.until((wanted) => {
+        const lines = [...document.querySelectorAll('.video-history li')]
+        return lines.some((line) => line.dataset.event === wanted) && lines.map((line) => line.dataset.event)
+      }, event),
+    /** A picture of the page at rest, to look at. */
+    shot: async (name) => {
+      await tab.until(() => document.getAnimations().every(({ playState }) => playState !== 'running'))
+      await tab.screenshot(join(screenshots, `${name}.png`))
+    }
+  }
+}
+
+/** From now on `shown` in the page has each state that it shows, with the percent of the progress. */
+export async function watchShown(page) {
+  await page.run(() => {
+    window.shown = []
+    const note = () => {
+      const state = document.querySelector('.video-render')?.dataset.state
+      const percent = Number(document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow') ?? 0)
+      const last = window.shown.at(-1)
+      if (!last || last[0] !== state || last[1] !== percent) window.shown.push([state, percent])
+    }
+    note()
+    new MutationObserver(note).observe(document.body, { subtree: true, childList: true, attributes: true })
+  })
+}
+
+/** The processes of ffmpeg that write into this folder. */
+export function encoders(folder) {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      const [program, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      return program.endsWith('ffmpeg') && args.some((arg) => arg.includes(folder))
+    } catch {
+      // No process, or one that has ended.
+      return false
+    }
+  })
+}
+
+/** How many requests a route of the render has got. */
+export async function count(app, method, path) {
+  return (await app.requests())[`${method} /api/patch-notes/[id]/${path}`] ?? 0
+}
+
+/**
+ * What stands between browser and application. `cut` ends all connections and lets none in until `mend`; `hold` keeps back
+ * what the browser sends until `release`.
+ */
+export async function cable(t, target) {
+  const fromBrowser = new Set()
+  let isCut = false
+  let isHeld = false
+  const server = createServer((socket) => {
+    if (isCut) return socket.destroy()
+    const onward = connect(new URL(target).port, '127.0.0.1')
+    fromBrowser.add(socket)
+    socket.pipe(onward).pipe(socket)
+    if (isHeld) socket.pause()
+    for (const [one, other] of [[socket, onward], [onward, socket]]) {
+      one.on('error', () => other.destroy())
+      one.on('close', () => other.destroy())
+    }
+    socket.on('close', () => fromBrowser.delete(socket))
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    isCut = true
+    for (const socket of fromBrowser) socket.destroy()
+  }
+  t.after(() => {
+    cut()
+    server.close()
+  })
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut,
+    mend: () => {
+      isCut = false
+    },
+    hold: () => {
+      isHeld = true
+      for (const socket of fromBrowser) socket.pause()
+    },
+    release: () => {
+      isHeld = false
+      for (const socket of fromBrowser) socket.resume()
+    }
+  }
+}
