@@ -35,7 +35,7 @@ export async function startApp(t, { shipped = false, lambda = false, folder = te
   const child = spawn(process.execPath, [serverProgram, app], {
     env: { ...process.env, RENDERSTATE_DATABASE: database, VIDEO_FOLDER: videos, ...(lambda && lambdaEnvironment), ...env },
     cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe']
+    stdio: ['pipe', 'pipe', 'pipe']
   })
   const ended = once(child, 'close')
   const stop = async (signal = 'SIGKILL') => {

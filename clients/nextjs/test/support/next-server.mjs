@@ -14,6 +14,9 @@ const folder = process.argv[2]
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const load = (path) => import(pathToFileURL(path).href)
 
+// A test that is killed leaves no host behind.
+process.stdin.resume().once('close', () => process.exit())
+
 process.env.NEXT_RUNTIME ??= 'nodejs'
 await (await load(join(folder, 'instrumentation.mjs'))).register()
 
