@@ -26,14 +26,16 @@ export function VideoRender({ id }: { readonly id: string }) {
 
   if (connection === 'refused') {
     return (
-      <p className="video-render-error" role="alert">
-        {error}
-      </p>
+      <div className="video-render-root">
+        <p className="video-render-error" role="alert">
+          {error}
+        </p>
+      </div>
     )
   }
   const isActive = status !== null && isActiveState(status)
   return (
-    <>
+    <div className="video-render-root">
       <section className="video-render" aria-label="Video" data-state={status ?? 'unknown'}>
         <div className="video-render-head">
           <p className="video-render-state" role="status">
@@ -74,7 +76,7 @@ export function VideoRender({ id }: { readonly id: string }) {
         </div>
       </section>
       {status !== null && <VideoHistory {...history} />}
-    </>
+    </div>
   )
 }
 
