@@ -63,9 +63,10 @@ let package = Package(
     ),
 
     // The store: schema, triggers, queries, the gate.
+    .systemLibrary(name: "SQLiteConfig"),
     .target(
       name: "RenderStore",
-      dependencies: ["RenderModel", "JSON", logging] + grdb,
+      dependencies: ["RenderModel", "JSON", "SQLiteConfig", logging] + grdb,
       swiftSettings: settings
     ),
     .testTarget(

@@ -22,6 +22,8 @@ public struct ExactText: Hashable, Sendable {
 extension String {
   /// Whether both texts are the same bytes in UTF-8.
   public func hasSameBytes(as other: String) -> Bool {
-    utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    guard utf8.count == other.utf8.count else { return false }
+    // What Swift holds for different has different bytes; the other way round it need not be so.
+    return self == other && (utf8.elementsEqual(other.utf8))
   }
 }

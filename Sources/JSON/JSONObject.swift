@@ -27,7 +27,10 @@ public struct JSONObject: Sendable {
 
   /// The value of a key, nil where the object has no such member.
   public subscript(key: String) -> JSON? {
-    members.first { $0.key.hasSameBytes(as: key) }?.value
+    for index in members.indices where members[index].key.hasSameBytes(as: key) {
+      return members[index].value
+    }
+    return nil
   }
 
   /// Sets members one by one, at the place where the key stands or else at the end; null removes.
@@ -50,13 +53,11 @@ public struct JSONObject: Sendable {
   }
 
   private mutating func keepLastByComparing() {
-    var index = members.count - 2
-    while index >= 0 {
-      let key = members[index].key
-      if members[(index + 1)...].contains(where: { $0.key.hasSameBytes(as: key) }) {
-        members.remove(at: index)
+    for index in members.indices.dropLast().reversed() {
+      let isRepeated = (index + 1..<members.count).contains {
+        members[$0].key.hasSameBytes(as: members[index].key)
       }
-      index -= 1
+      if isRepeated { members.remove(at: index) }
     }
   }
 

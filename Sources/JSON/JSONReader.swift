@@ -199,20 +199,35 @@ private struct JSONReader {
   private mutating func string() throws(JSONSyntaxError) -> String {
     position += 1
     let start = position
+    var allBits: UInt8 = 0
     while position < bytes.count {
       let byte = bytes[position]
       if byte == UInt8(ascii: "\"") {
-        guard let text = String(validating: bytes[start..<position], as: UTF8.self) else {
-          throw error("the string that ends here is not UTF-8")
-        }
+        let text = try text(start..<position, isASCII: allBits < 0x80)
         position += 1
         return text
       }
       if byte == UInt8(ascii: "\\") { return try stringWithEscapes(from: start) }
       guard byte >= 0x20 else { throw error("a control character in a string is not escaped") }
+      allBits |= byte
       position += 1
     }
     throw error("a string does not end")
+  }
+
+  /// The text of a stretch of bytes; what is ASCII needs no further look.
+  private func text(_ range: Range<Int>, isASCII: Bool) throws(JSONSyntaxError) -> String {
+    let utf8 = UnsafeRawBufferPointer(rebasing: bytes[range])
+    if isASCII {
+      return String(unsafeUninitializedCapacity: utf8.count) { text in
+        UnsafeMutableRawBufferPointer(text).copyMemory(from: utf8)
+        return utf8.count
+      }
+    }
+    guard let text = String(validating: utf8, as: UTF8.self) else {
+      throw error("the string that ends here is not UTF-8")
+    }
+    return text
   }
 
   /// Goes on with a string at its first escape.

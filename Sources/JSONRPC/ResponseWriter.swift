@@ -3,7 +3,7 @@ public import JSON
 /// Writes answers and notifications as lines, and the answers of a batch as one array.
 ///
 /// The array is written piece by piece, so that a batch with large answers needs not be held.
-public struct ResponseWriter {
+public struct ResponseWriter: ~Copyable {
   private var writer = JSONWriter()
   /// Whether an array has begun and not ended: no notification may stand here.
   public private(set) var isInsideBatch = false
@@ -11,7 +11,7 @@ public struct ResponseWriter {
   public init() {}
 
   /// How many bytes wait to be taken.
-  public var count: Int { writer.bytes.count }
+  public var count: Int { writer.count }
 
   /// Adds the answer to a request, with its result.
   public mutating func answer(
@@ -59,6 +59,20 @@ public struct ResponseWriter {
     params(&writer)
     writer.endObject()
     writer.endLine()
+  }
+
+  /// A place to come back to, as long as nothing is taken.
+  public struct Mark {
+    fileprivate let text: JSONWriter.Mark
+    fileprivate let isInsideBatch: Bool
+  }
+
+  public var mark: Mark { Mark(text: writer.mark, isInsideBatch: isInsideBatch) }
+
+  /// Forgets what has been written since.
+  public mutating func rewind(to mark: Mark) {
+    writer.rewind(to: mark.text)
+    isInsideBatch = mark.isInsideBatch
   }
 
   /// Hands over what has been written so far.

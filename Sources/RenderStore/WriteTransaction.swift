@@ -1,3 +1,4 @@
+internal import JSON
 public import RenderModel
 
 /// A write group under way: what it does is seen by its own reads, and by others after its commit.
@@ -39,7 +40,11 @@ public struct WriteTransaction {
     case .success(.replay(let use)):
       return .replayed(use, now: render)
     case .success(.change(let next, let change)):
-      try store.save(next, change, by: command, replacing: render)
+      try store.save(next, replacing: render)
+      try store.append(change, by: command)
+      if let renderID = next.renderID, render.renderID?.hasSameBytes(as: renderID) != true {
+        try store.remember(renderID: renderID, of: next.id)
+      }
       head += 1
       changes.append(change)
       return .changed(change, now: next)

@@ -49,7 +49,7 @@ extension Sidecar {
   /// requests run again one by one, so that only the one at fault pays.
   private func runGroup() {
     let limit = requestsAlone > 0 ? 1 : Self.groupLimit
-    let before = responses
+    let before = responses.mark
     var timings: [Timing] = []
     var taken = 0
     let moment = Moment(
@@ -75,7 +75,7 @@ extension Sidecar {
       refreshDeadline()
       tell(changes)
     } catch {
-      responses = before
+      responses.rewind(to: before)
       if taken > 1 {
         requestsAlone = taken
       } else {

@@ -11,6 +11,15 @@ struct ResponseWriterTests {
     data: Array(#"{"kind":"k"}"#.utf8)
   )
 
+  private func expect(
+    _ writer: borrowing ResponseWriter,
+    isInsideBatch expected: Bool,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let isInsideBatch = writer.isInsideBatch
+    #expect(isInsideBatch == expected, sourceLocation: sourceLocation)
+  }
+
   private func taken(_ writer: inout ResponseWriter) -> String {
     String(decoding: writer.take(), as: UTF8.self)
   }
@@ -24,7 +33,8 @@ struct ResponseWriterTests {
     }
     writer.finish(.alone)
     #expect(taken(&writer) == #"{"jsonrpc":"2.0","id":"a","result":{}}"# + "\n")
-    #expect(writer.count == 0)
+    let count = writer.count
+    #expect(count == 0)
   }
 
   @Test("an error is one line with code, message and data")
@@ -76,16 +86,16 @@ struct ResponseWriterTests {
     ]
     writer.answer(.integer(1), at: places[0]) { $0.bool(true) }
     writer.finish(places[0])
-    #expect(writer.isInsideBatch)
+    expect(writer, isInsideBatch: true)
     #expect(taken(&writer) == #"[{"jsonrpc":"2.0","id":1,"result":true}"#)
     writer.answer(.integer(2), at: places[1], error: error)
     writer.finish(places[1])
-    #expect(writer.isInsideBatch)
+    expect(writer, isInsideBatch: true)
     let second = #"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"no \"x\""#
     #expect(taken(&writer) == "," + second + #"","data":{"kind":"k"}}}"#)
     writer.answer(.integer(3), at: places[2]) { $0.null() }
     writer.finish(places[2])
-    #expect(!writer.isInsideBatch)
+    expect(writer, isInsideBatch: false)
     #expect(taken(&writer) == #",{"jsonrpc":"2.0","id":3,"result":null}]"# + "\n")
   }
 
@@ -97,7 +107,7 @@ struct ResponseWriterTests {
     writer.finish(.inBatch(isLast: false))
     writer.finish(.inBatch(isLast: true))
     #expect(taken(&writer) == #"[{"jsonrpc":"2.0","id":1,"result":null}]"# + "\n")
-    #expect(!writer.isInsideBatch)
+    expect(writer, isInsideBatch: false)
   }
 
   @Test("a batch of notifications leaves nothing")
@@ -105,8 +115,9 @@ struct ResponseWriterTests {
     var writer = ResponseWriter()
     writer.finish(.inBatch(isLast: false))
     writer.finish(.inBatch(isLast: true))
-    #expect(writer.take().isEmpty)
-    #expect(!writer.isInsideBatch)
+    let taken = writer.take()
+    #expect(taken.isEmpty)
+    expect(writer, isInsideBatch: false)
   }
 
   @Test("lines follow one another without anything between them")
@@ -124,7 +135,21 @@ struct ResponseWriterTests {
       #"{"jsonrpc":"2.0","method":"n","params":null}"#,
       #"[{"jsonrpc":"2.0","id":2,"result":null}]"#, #"{"jsonrpc":"2.0","id":3,"result":null}"#, "",
     ]
-    #expect(writer.count == lines.joined(separator: "\n").utf8.count)
+    let count = writer.count
+    #expect(count == lines.joined(separator: "\n").utf8.count)
     #expect(taken(&writer) == lines.joined(separator: "\n"))
+  }
+
+  @Test("what was written since a mark is forgotten, the beginning of a batch included")
+  func rewinding() {
+    var writer = ResponseWriter()
+    writer.answer(.integer(1), at: .alone) { $0.null() }
+    let mark = writer.mark
+    writer.answer(.integer(2), at: .inBatch(isLast: false)) { $0.null() }
+    writer.rewind(to: mark)
+    expect(writer, isInsideBatch: false)
+    writer.answer(.integer(3), at: .alone) { $0.null() }
+    let lines = [1, 3].map { #"{"jsonrpc":"2.0","id":\#($0),"result":null}"# + "\n" }
+    #expect(taken(&writer) == lines.joined())
   }
 }

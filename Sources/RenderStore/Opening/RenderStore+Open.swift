@@ -2,6 +2,7 @@ internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 public import Logging
+internal import SQLiteConfig
 
 extension RenderStore {
   /// Opens the database at a path, making it if there is none.
@@ -12,6 +13,7 @@ extension RenderStore {
     options: Options = Options(),
     logger: Logger
   ) throws(StoreOpenError) -> RenderStore {
+    Self.configureLibrary
     let path = try DatabaseFile.check(path)
     if let filesystem = NetworkFilesystem.name(of: path) {
       logger.warning(
@@ -49,6 +51,15 @@ extension RenderStore {
       throw StoreOpenError("cannot open \(path): \(error)")
     }
   }
+
+  /// Sets up SQLite for this process, once and before it is used: no counting of memory, which takes a
+  /// lock at each allocation, and enough memory at hand for all prepared statements.
+  ///
+  /// Where SQLite is in use already it stays as it is, which is slower and nothing else.
+  private static let configureLibrary: Void = {
+    _ = sqlite3_config_set(SQLITE_CONFIG_MEMSTATUS, 0)
+    _ = sqlite3_config_lookaside(1_200, 500)
+  }()
 
   private static func configuration(_ options: Options) -> Configuration {
     var configuration = Configuration()
@@ -97,6 +108,14 @@ extension RenderStore {
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_ATTACHED, 0)
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
     if version < Schema.version { try migrate(database, from: version) }
+    // The triggers are for everybody else: see Schema.
+    try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
+    try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
+  }
+
+  private static func set(_ option: Int32, to isOn: Bool, of database: Database) throws {
+    let code = sqlite3_db_config_set(database.sqliteConnection, option, isOn ? 1 : 0)
+    guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
   }
 
   /// Runs the migrations that are missing, in one transaction.

@@ -6,6 +6,13 @@ enum LogSQL {
     metadata, run, attempt, version, actor, at
     """
 
+  static let insert = """
+    INSERT INTO transitions (\(columns), action, idempotency_key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+    """
+
+  static let insertRenderID = "INSERT INTO render_ids (id, render_id) VALUES (?1, ?2)"
+
   static let selectHead = "SELECT max(seq) FROM transitions"
 
   static let selectChanges = """
@@ -27,6 +34,38 @@ enum LogSQL {
 }
 
 extension RenderStore {
+  /// Adds a change at the end of the log.
+  func append(_ change: Change, by command: Command) throws(StoreError) {
+    let statement = statements.insertChange
+    statement.bind(1, change.seq)
+    statement.bind(2, change.id)
+    statement.bind(3, change.event.rawValue)
+    statement.bind(4, change.previousState.rawValue)
+    statement.bind(5, change.state.rawValue)
+    statement.bind(6, change.progress)
+    statement.bind(7, change.renderID)
+    statement.bind(8, change.bucketName)
+    statement.bind(9, change.videoURL)
+    statement.bind(10, change.error)
+    statement.bind(11, change.metadata)
+    statement.bind(12, change.run)
+    statement.bind(13, change.attempt)
+    statement.bind(14, change.version)
+    statement.bind(15, change.actor)
+    statement.bind(16, change.at.milliseconds)
+    statement.bind(17, command.action.name)
+    statement.bind(18, command.idempotencyKey)
+    try statement.run()
+  }
+
+  /// Remembers a renderId that the id has not had before.
+  func remember(renderID: String, of id: String) throws(StoreError) {
+    let statement = statements.insertRenderID
+    statement.bind(1, id)
+    statement.bind(2, renderID)
+    try statement.run()
+  }
+
   /// The number of the last change in the log, 0 if there is none.
   public func head() throws(StoreError) -> Int64 {
     try statements.selectHead.first { $0.integer(0) } ?? 0

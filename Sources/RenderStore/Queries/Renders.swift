@@ -10,17 +10,17 @@ enum RenderSQL {
   static let select = "SELECT \(columns) FROM renders WHERE id = ?1"
 
   static let insert = """
-    INSERT INTO renders (\(columns), deadline_at, action, actor, idempotency_key, change_metadata)
+    INSERT INTO renders (\(columns), deadline_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-      ?20, ?21, ?22, ?23, ?24)
+      ?20)
     """
 
   static let update = """
     UPDATE renders SET state = ?2, progress = ?3, render_id = ?4, bucket_name = ?5, video_url = ?6,
       error = ?7, metadata = ?8, run = ?9, attempt = ?10, version = ?11, event = ?12, seq = ?13,
       updated_at = ?15, started_at = ?16, queued_ms = ?17, stall_ms = ?18, total_ms = ?19,
-      deadline_at = ?20, action = ?21, actor = ?22, idempotency_key = ?23, change_metadata = ?24
-    WHERE id = ?1 AND version = ?11 - 1 AND created_at = ?14
+      deadline_at = ?20
+    WHERE id = ?1 AND version = ?11 - 1
     """
 
   static let selectOverdue = """
@@ -47,9 +47,14 @@ enum RenderSQL {
 extension RenderStore {
   /// The render as it stands; idle if it was never started.
   public func render(_ id: String) throws(StoreError) -> Render {
-    let statement = statements.selectRender
-    statement.bind(1, id)
-    return try statement.first(Render.init(row:)) ?? .idle(id)
+    try snapshot { () throws(StoreError) in
+      if let render = cache[id] { return render }
+      let statement = statements.selectRender
+      statement.bind(1, id)
+      let render = try statement.first(Render.init(row:)) ?? .idle(id)
+      cache.keep(render)
+      return render
+    }
   }
 
   /// The renders of these ids at one moment, in the order asked.
@@ -128,29 +133,25 @@ extension RenderStore {
   }
 
   /// Saves what was decided, provided the render is still what it was decided on.
-  func save(
-    _ next: Render,
-    _ change: Change,
-    by command: Command,
-    replacing previous: Render
-  ) throws(StoreError) {
+  func save(_ next: Render, replacing previous: Render) throws(StoreError) {
     if previous.version == 0 {
       let statement = statements.insertRender
-      statement.bind(next, change, by: command)
+      statement.bind(next)
       try statement.run()
     } else {
       let statement = statements.updateRender
-      statement.bind(next, change, by: command)
+      statement.bind(next)
       try statement.run()
       guard sqlite3_changes(handle) == 1 else {
         throw .defect("\(next.id) changed inside a transaction")
       }
     }
+    cache.keep(next)
   }
 }
 
 extension SQLStatement {
-  fileprivate func bind(_ render: Render, _ change: Change, by command: Command) {
+  fileprivate func bind(_ render: Render) {
     bind(1, render.id)
     bind(2, render.state.rawValue)
     bind(3, render.progress)
@@ -162,7 +163,7 @@ extension SQLStatement {
     bind(9, render.run)
     bind(10, render.attempt)
     bind(11, render.version)
-    bind(12, change.event.rawValue)
+    bind(12, render.lastEvent?.rawValue)
     bind(13, render.seq)
     bind(14, render.createdAt.milliseconds)
     bind(15, render.updatedAt.milliseconds)
@@ -171,10 +172,6 @@ extension SQLStatement {
     bind(18, render.timeouts.stall)
     bind(19, render.timeouts.total)
     bind(20, render.deadline?.at.milliseconds)
-    bind(21, command.action.name)
-    bind(22, change.actor)
-    bind(23, command.idempotencyKey)
-    bind(24, change.metadata)
   }
 }
 

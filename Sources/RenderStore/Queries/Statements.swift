@@ -6,6 +6,7 @@ final class Statements {
   let begin: SQLStatement
   let commit: SQLStatement
   let rollback: SQLStatement
+  let selectDataVersion: SQLStatement
 
   let selectRender: SQLStatement
   let insertRender: SQLStatement
@@ -16,6 +17,8 @@ final class Statements {
   let listByState: SQLStatement
   let countByState: SQLStatement
 
+  let insertChange: SQLStatement
+  let insertRenderID: SQLStatement
   let selectHead: SQLStatement
   let selectChanges: SQLStatement
   let selectChange: SQLStatement
@@ -41,6 +44,7 @@ final class Statements {
     begin = try prepare("BEGIN")
     commit = try prepare("COMMIT")
     rollback = try prepare("ROLLBACK")
+    selectDataVersion = try prepare("PRAGMA data_version")
     selectRender = try prepare(RenderSQL.select)
     insertRender = try prepare(RenderSQL.insert)
     updateRender = try prepare(RenderSQL.update)
@@ -49,6 +53,8 @@ final class Statements {
     updateDeadline = try prepare(RenderSQL.updateDeadline)
     listByState = try prepare(RenderSQL.listByState)
     countByState = try prepare(RenderSQL.countByState)
+    insertChange = try prepare(LogSQL.insert)
+    insertRenderID = try prepare(LogSQL.insertRenderID)
     selectHead = try prepare(LogSQL.selectHead)
     selectChanges = try prepare(LogSQL.selectChanges)
     selectChange = try prepare(LogSQL.selectChange)
