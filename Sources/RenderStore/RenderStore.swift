@@ -35,6 +35,8 @@ public final class RenderStore {
   let handle: OpaquePointer
   private var preparedStatements: Statements?
   private let walSize = WALSize()
+  /// Used within a transaction only, of which it knows the version of the data.
+  var cache = RenderCache()
 
   init(path: String, queue: DatabaseQueue, gate: Gate, options: Options) throws {
     self.path = path
@@ -87,6 +89,7 @@ public final class RenderStore {
     sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
     try statements.beginImmediate.run()
     do throws(StoreError) {
+      cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
       try statements.commit.run()
@@ -105,6 +108,7 @@ public final class RenderStore {
     guard sqlite3_get_autocommit(handle) != 0 else { return try body() }
     try statements.begin.run()
     do throws(StoreError) {
+      cache.begin(with: try dataVersion())
       let result = try body()
       try statements.commit.run()
       return result
@@ -114,7 +118,12 @@ public final class RenderStore {
     }
   }
 
+  private func dataVersion() throws(StoreError) -> Int64 {
+    try statements.selectDataVersion.first { $0.integer(0) } ?? 0
+  }
+
   private func rollBack() {
+    cache.forget()
     // Some errors have rolled back already (sqlite.org/lang_transaction.html).
     guard sqlite3_get_autocommit(handle) == 0 else { return }
     try? statements.rollback.run()

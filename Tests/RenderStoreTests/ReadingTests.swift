@@ -209,6 +209,55 @@ struct ReadingTests {
     )
   }
 
+  // MARK: - What is kept in memory
+
+  @Test("a render is read as others have changed it, with our gate and without it, in a group too")
+  func changedByOthers() throws {
+    try bench.take(.start)
+    #expect(try store.render("video").version == 1)
+    let other = try RenderStore.open(bench.path)
+    let progress = Command(id: "video", action: .event(.progress))
+    try other.apply(progress, at: Bench.noon)
+    #expect(try store.render("video").version == 2)
+    try Shell(bench.path).run("UPDATE renders SET event='progress', progress=5, version=3")
+    #expect(try store.render("video").progress == 5)
+    #expect(try other.render("video").version == 3)
+    #expect(try bench.send(.event(.progress)).change?.version == 4)
+    #expect(try other.apply(progress, at: Bench.noon).change?.version == 5)
+  }
+
+  @Test("what a group that failed has changed is not remembered, idle renders included")
+  func forgottenGroup() throws {
+    try bench.take(.start)
+    #expect(throws: StoreError.self) {
+      try store.write { transaction throws(StoreError) in
+        for id in ["video", "new"] {
+          let event: Event = id == "new" ? .start : .progress
+          let command = Command(id: id, action: .event(event))
+          _ = try transaction.apply(command, at: Bench.noon)
+        }
+        throw StoreError.unavailable(reason: "by the test", isRetryable: true)
+      }
+    }
+    #expect(try store.renders(["video", "new"]).map(\.version) == [1, 0])
+    #expect(try bench.send(.event(.start), to: "new").change?.version == 1)
+  }
+
+  @Test("a render is what was written, whatever was read meanwhile and however long its metadata")
+  func manyRenders() throws {
+    let long = String(repeating: "x", count: 2_000)
+    for text in ["{}", #"{"a":"\#(long)"}"#, #"{"a":null}"#] {
+      let metadata = try MetadataChange(spelled: text)
+      let event: Event = text == "{}" ? .start : .progress
+      try bench.send(.event(event), Context(metadata: metadata))
+      let written = try store.render("video").metadata.text
+      for number in 0..<5_000 { _ = try store.render("other \(number)") }
+      #expect(try store.render("video").metadata.text == written)
+    }
+    #expect(try store.render("video").version == 3)
+    #expect(try store.render("video").metadata.text == "{}")
+  }
+
   // MARK: - A file that holds what nobody wrote
 
   @Test("metadata that is no object is damage, not a defect, and other renders are read")
