@@ -10,16 +10,32 @@ extension Sidecar {
     if let item = queue.first, isWrite(item) {
       runGroup()
     } else {
-      while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
-        queue.removeFirst()
-        requestsAlone = max(0, requestsAlone - 1)
-        var timings: [Timing] = []
-        handleAlone(item, &timings)
-        note(timings)
-      }
-      flush()
+      runReads()
     }
     store.checkpointIfDue()
+  }
+
+  /// Runs what changes nothing, as the store was at one moment: all of it was asked for before.
+  private func runReads() {
+    var timings: [Timing] = []
+    func handleFirst() {
+      guard let item = queue.first else { return }
+      queue.removeFirst()
+      requestsAlone = max(0, requestsAlone - 1)
+      handleAlone(item, &timings)
+    }
+    do throws(StoreError) {
+      try store.snapshot { () throws(StoreError) in
+        while let item = queue.first, !isWrite(item), responses.count < Self.answersLimit {
+          handleFirst()
+        }
+      }
+    } catch {
+      // Each by itself says what is wrong.
+      handleFirst()
+    }
+    note(timings)
+    flush()
   }
 
   private func route(_ item: Inbox.Item) -> (index: Int, route: Route)? {
