@@ -41,7 +41,7 @@ public struct WriteTransaction {
       return .replayed(use, now: render)
     case .success(.change(let next, let change)):
       try store.save(next, replacing: render)
-      try store.append(change, by: command)
+      try store.append(change, by: command, after: render.seq)
       if let renderID = next.renderID, render.renderID?.hasSameBytes(as: renderID) != true {
         try store.remember(renderID: renderID, of: next.id)
       }

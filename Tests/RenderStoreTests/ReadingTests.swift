@@ -119,6 +119,30 @@ struct ReadingTests {
 
   // MARK: - The feed, against a naive reading of the whole log
 
+  @Test("a history of any length is entered anywhere, changes by hand included")
+  func longHistory() throws {
+    try bench.take(.start)
+    try bench.take(.start, of: "other")
+    let progress = Command(id: "video", action: .event(.progress))
+    for _ in 0..<4 {
+      try store.write { transaction throws(StoreError) in
+        for _ in 0..<300 { _ = try transaction.apply(progress, at: Bench.noon) }
+      }
+      try bench.take(.progress, of: "other")
+      try Shell(bench.path).run("UPDATE renders SET event='progress', version=version+1")
+    }
+    let seqs = try store.log().filter { $0.id == "video" }.map(\.seq)
+    #expect(seqs.count == 1 + 4 * 301)
+    for limit in [1, 2, 100, 255, 256, 257, 1_000, 2_000] {
+      for after in stride(from: Int64(0), through: 1_230, by: 41) {
+        let page = try store.history(of: "video", after: after, limit: limit)
+        #expect(page.map(\.seq) == Array(seqs.filter { $0 > after }.prefix(limit)))
+      }
+    }
+    #expect(try store.history(of: "other", after: 0, limit: 99).count == 9)
+    #expect(try store.history(of: "nobody", after: 0, limit: 99).isEmpty)
+  }
+
   @Test("what the feed's queries say is what reading the whole log says", arguments: 10..<16)
   func feed(seed: UInt64) throws {
     try fill(seed: seed, steps: 300, ids: 8)

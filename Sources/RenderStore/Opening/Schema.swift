@@ -83,10 +83,16 @@ enum Schema {
       at INTEGER NOT NULL,
       -- The event, or 'regenerate'; with the key, what a repeated request is compared with.
       action TEXT NOT NULL,
-      idempotency_key TEXT
+      idempotency_key TEXT,
+      -- The change of this render before, 0 if there was none: a render's changes are a chain, from
+      -- renders.seq downwards.
+      previous_seq INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX transitions_by_id ON transitions (id);
-    CREATE UNIQUE INDEX transitions_by_key ON transitions (id, idempotency_key)
+    -- Where a long chain can be entered. An index of every change would cost a page of its own for
+    -- nearly each of them: a third of the time, measured.
+    CREATE INDEX transitions_by_id ON transitions (id) WHERE version % 256 = 1;
+    -- The key first: a client that counts its keys up writes them all in one place.
+    CREATE UNIQUE INDEX transitions_by_key ON transitions (idempotency_key, id)
       WHERE idempotency_key IS NOT NULL;
 
     """
@@ -182,7 +188,7 @@ enum Schema {
       INSERT INTO transitions VALUES (
         NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
         NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
-        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL
+        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL, 0
       );
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id WHERE NEW.render_id IS NOT NULL;
     END;
@@ -199,7 +205,7 @@ enum Schema {
       INSERT INTO transitions
         SELECT seq, id, event, iif(run = OLD.run, OLD.state, 'idle'), state, progress, render_id,
           bucket_name, video_url, error, NULL, run, attempt, version, ifnull(NEW.actor, 'sql'),
-          updated_at, event, NULL
+          updated_at, event, NULL, OLD.seq
         FROM renders WHERE row = NEW.row;
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id
         WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;

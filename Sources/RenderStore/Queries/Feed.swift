@@ -41,9 +41,16 @@ enum FeedSQL {
   private static let isInRange = "seq > ?1 AND seq <= ?2"
   private static let isInStates = "(?3 IS NULL OR instr(?3, state))"
 
-  /// The ids of a JSON array, first in the join so that each is looked up in the log's index.
-  private static func wanted(_ parameter: Int) -> String {
-    "(SELECT value AS wanted FROM json_each(?\(parameter)))"
+  /// The changes after ?1 of the ids in a JSON array, each render's from its newest downwards.
+  private static func chain(ofIDsIn parameter: Int) -> String {
+    """
+    WITH RECURSIVE chain (seq) AS (
+      SELECT renders.seq FROM json_each(?\(parameter)) CROSS JOIN renders
+        WHERE renders.id = value AND renders.seq > ?1
+      UNION ALL
+      SELECT previous_seq FROM chain CROSS JOIN transitions USING (seq) WHERE previous_seq > ?1
+    )
+    """
   }
 
   static let matching = """
@@ -52,8 +59,9 @@ enum FeedSQL {
     """
 
   static let matchingIDs = """
-    SELECT \(LogSQL.columns) FROM \(wanted(5)) CROSS JOIN transitions
-    WHERE id = wanted AND \(isInRange) AND \(isInStates) ORDER BY seq LIMIT ?4
+    \(chain(ofIDsIn: 5))
+    SELECT \(LogSQL.columns) FROM chain CROSS JOIN transitions USING (seq)
+    WHERE \(isInRange) AND \(isInStates) ORDER BY seq LIMIT ?4
     """
 
   static let count = """
@@ -62,34 +70,47 @@ enum FeedSQL {
     """
 
   static let countIDs = """
+    \(chain(ofIDsIn: 5))
     SELECT count(*) FROM
-      (SELECT 1 FROM \(wanted(5)) CROSS JOIN transitions
-       WHERE id = wanted AND \(isInRange) AND \(isInStates) LIMIT ?4)
+      (SELECT 1 FROM chain CROSS JOIN transitions USING (seq)
+       WHERE \(isInRange) AND \(isInStates) LIMIT ?4)
     """
 
   /// Of the rows in ?4 to ?5, those that are their render's newest in ?1 to ?2.
   static let newest = """
-    SELECT seq,
-      (SELECT count(*) FROM transitions AS earlier WHERE earlier.id = newest.id
-        AND earlier.seq > ?1 AND earlier.seq < newest.seq
-        AND (?3 IS NULL OR instr(?3, earlier.state)))
+    SELECT seq, (
+      WITH RECURSIVE earlier (seq) AS (
+        SELECT newest.previous_seq WHERE newest.previous_seq > ?1
+        UNION ALL
+        SELECT previous_seq FROM earlier CROSS JOIN transitions USING (seq) WHERE previous_seq > ?1
+      )
+      SELECT count(*) FROM earlier CROSS JOIN transitions USING (seq) WHERE \(isInStates)
+    )
     FROM transitions AS newest
-    WHERE seq > ?4 AND seq <= ?5 AND \(isInStates)
-      AND NOT EXISTS (SELECT 1 FROM transitions AS later WHERE later.id = newest.id
-        AND later.seq > newest.seq AND later.seq <= ?2
-        AND (?3 IS NULL OR instr(?3, later.state)))
+    WHERE seq > ?4 AND seq <= ?5 AND \(isInStates) AND seq = (
+      WITH RECURSIVE later (seq) AS (
+        SELECT renders.seq FROM renders WHERE renders.id = newest.id
+        UNION ALL
+        SELECT previous_seq FROM later CROSS JOIN transitions USING (seq)
+          WHERE previous_seq >= newest.seq
+      )
+      SELECT seq FROM later CROSS JOIN transitions USING (seq)
+        WHERE seq <= ?2 AND \(isInStates) LIMIT 1
+    )
     ORDER BY seq
     """
 
   static let newestIDs = """
-    SELECT max(seq), count(*) - 1 FROM \(wanted(5)) CROSS JOIN transitions
-    WHERE id = wanted AND \(isInRange) AND \(isInStates)
+    \(chain(ofIDsIn: 5))
+    SELECT max(seq), count(*) - 1 FROM chain CROSS JOIN transitions USING (seq)
+    WHERE \(isInRange) AND \(isInStates)
     GROUP BY id ORDER BY max(seq)
     """
 
   static let states = """
-    SELECT seq, id, state FROM \(wanted(3)) CROSS JOIN transitions
-    WHERE id = wanted AND \(isInRange) ORDER BY seq
+    \(chain(ofIDsIn: 3))
+    SELECT seq, id, state FROM chain CROSS JOIN transitions USING (seq)
+    WHERE \(isInRange) ORDER BY seq
     """
 }
 

@@ -7,8 +7,8 @@ enum LogSQL {
     """
 
   static let insert = """
-    INSERT INTO transitions (\(columns), action, idempotency_key)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+    INSERT INTO transitions (\(columns), action, idempotency_key, previous_seq)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
     """
 
   static let insertRenderID = "INSERT INTO render_ids (id, render_id) VALUES (?1, ?2)"
@@ -21,9 +21,23 @@ enum LogSQL {
 
   static let selectChange = "SELECT \(columns) FROM transitions WHERE seq = ?1"
 
+  /// A page of a render's changes after ?2: enters its chain at the first entry that is at least a page
+  /// behind ?2, else at its end, and goes down from there.
   static let selectHistory = """
-    SELECT \(columns) FROM transitions WHERE id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+    WITH RECURSIVE chain (seq) AS (
+      SELECT ifnull(
+        (SELECT seq FROM transitions WHERE id = ?1 AND version % \(entryInterval) = 1 AND seq > ?2
+          ORDER BY seq LIMIT 1 OFFSET ?4),
+        (SELECT seq FROM renders WHERE id = ?1)
+      ) AS entry WHERE entry > ?2
+      UNION ALL
+      SELECT previous_seq FROM chain CROSS JOIN transitions USING (seq) WHERE previous_seq > ?2
+    )
+    SELECT \(columns) FROM chain CROSS JOIN transitions USING (seq) ORDER BY seq LIMIT ?3
     """
+
+  /// A chain has an entry every so many changes: see the index transitions_by_id.
+  static let entryInterval = 256
 
   static let selectKeyUse = """
     SELECT action, previous_state, version, seq FROM transitions
@@ -34,8 +48,12 @@ enum LogSQL {
 }
 
 extension RenderStore {
-  /// Adds a change at the end of the log.
-  func append(_ change: Change, by command: Command) throws(StoreError) {
+  /// Adds a change at the end of the log, behind the one before of the same render.
+  func append(
+    _ change: Change,
+    by command: Command,
+    after previousSeq: Int64
+  ) throws(StoreError) {
     let statement = statements.insertChange
     statement.bind(1, change.seq)
     statement.bind(2, change.id)
@@ -55,6 +73,7 @@ extension RenderStore {
     statement.bind(16, change.at.milliseconds)
     statement.bind(17, command.action.name)
     statement.bind(18, command.idempotencyKey)
+    statement.bind(19, previousSeq)
     try statement.run()
   }
 
@@ -96,6 +115,8 @@ extension RenderStore {
     statement.bind(1, id)
     statement.bind(2, seq)
     statement.bind(3, Int64(limit))
+    // The first entry is a change after `seq` itself.
+    statement.bind(4, Int64(limit / LogSQL.entryInterval + 1))
     return try statement.all(Change.init(row:))
   }
 
