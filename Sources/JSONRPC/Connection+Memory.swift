@@ -6,8 +6,12 @@ public final class MemoryHost: @unchecked Sendable {
   private let outbox: Outbox
   private var unread: ArraySlice<UInt8> = []
 
-  init(_ connection: Connection, maximumLineBytes: Int) {
-    receiver = LineReceiver(inbox: connection.inbox, maximumLineBytes: maximumLineBytes)
+  init(_ connection: Connection, maximumLineBytes: Int, readingParams: @escaping ParamsReading) {
+    receiver = LineReceiver(
+      inbox: connection.inbox,
+      maximumLineBytes: maximumLineBytes,
+      readingParams: readingParams
+    )
     outbox = connection.outbox
     connection.inbox.noteReader(isIdle: true)
   }
@@ -45,9 +49,15 @@ public final class MemoryHost: @unchecked Sendable {
 extension Connection {
   /// A connection to a host in the same process: the same framing and queues, no threads, no pipes.
   public static func memory(
-    maximumLineBytes: Int = defaultMaximumLineBytes
+    maximumLineBytes: Int = defaultMaximumLineBytes,
+    readingParams: @escaping ParamsReading = { _, _ in nil }
   ) -> (Connection, MemoryHost) {
     let connection = Connection()
-    return (connection, MemoryHost(connection, maximumLineBytes: maximumLineBytes))
+    let host = MemoryHost(
+      connection,
+      maximumLineBytes: maximumLineBytes,
+      readingParams: readingParams
+    )
+    return (connection, host)
   }
 }

@@ -9,11 +9,17 @@ extension Connection {
   public static func stdio(
     input: Int32,
     output: Int32,
-    maximumLineBytes: Int = defaultMaximumLineBytes
+    maximumLineBytes: Int = defaultMaximumLineBytes,
+    readingParams: @escaping ParamsReading = { _, _ in nil }
   ) -> Connection {
     let connection = Connection()
     let reader = Thread {
-      readLines(from: input, into: connection.inbox, maximumLineBytes: maximumLineBytes)
+      let receiver = LineReceiver(
+        inbox: connection.inbox,
+        maximumLineBytes: maximumLineBytes,
+        readingParams: readingParams
+      )
+      readLines(from: input, into: connection.inbox, receiver)
     }
     reader.name = "reader"
     reader.stackSize = stackSize
@@ -28,8 +34,8 @@ extension Connection {
 /// Room for the deepest nesting that is read.
 private let stackSize = 4 << 20
 
-private func readLines(from descriptor: Int32, into inbox: Inbox, maximumLineBytes: Int) {
-  var receiver = LineReceiver(inbox: inbox, maximumLineBytes: maximumLineBytes)
+private func readLines(from descriptor: Int32, into inbox: Inbox, _ receiver: LineReceiver) {
+  var receiver = receiver
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
   defer { buffer.deallocate() }
   while true {

@@ -4,10 +4,12 @@ internal import Glibc
 struct LineReceiver {
   private var splitter: LineSplitter
   private let inbox: Inbox
+  private let readingParams: ParamsReading
 
-  init(inbox: Inbox, maximumLineBytes: Int) {
+  init(inbox: Inbox, maximumLineBytes: Int, readingParams: @escaping ParamsReading) {
     splitter = LineSplitter(limit: maximumLineBytes)
     self.inbox = inbox
+    self.readingParams = readingParams
   }
 
   /// Takes the next bytes.
@@ -16,8 +18,8 @@ struct LineReceiver {
   mutating func take(_ chunk: UnsafeRawBufferPointer) -> Bool {
     var isOpen = true
     let now = monotonicNanoseconds()
-    splitter.take(chunk) { [inbox, limit = splitter.limit] piece in
-      isOpen = isOpen && put(piece, into: inbox, limit: limit, at: now)
+    splitter.take(chunk) { [inbox, readingParams, limit = splitter.limit] piece in
+      isOpen = isOpen && put(piece, into: inbox, limit: limit, readingParams, at: now)
     }
     return isOpen
   }
@@ -25,8 +27,8 @@ struct LineReceiver {
   /// Takes the end of the stream and ends the inbox.
   mutating func end() {
     let now = monotonicNanoseconds()
-    splitter.end { [inbox, limit = splitter.limit] piece in
-      _ = put(piece, into: inbox, limit: limit, at: now)
+    splitter.end { [inbox, readingParams, limit = splitter.limit] piece in
+      _ = put(piece, into: inbox, limit: limit, readingParams, at: now)
     }
     inbox.end()
   }
@@ -39,6 +41,7 @@ private func put(
   _ piece: LineSplitter.Piece,
   into inbox: Inbox,
   limit: Int,
+  _ readingParams: ParamsReading,
   at now: UInt64
 ) -> Bool {
   switch piece {
@@ -46,7 +49,7 @@ private func put(
     let error = InvalidMessage(.notARequest("a line of more than \(limit) bytes"))
     return inbox.put([Inbox.Item(content: .failure(error), place: .alone, readAt: now)], bytes: 0)
   case .line(let line):
-    switch LineContent(line: line) {
+    switch LineContent(line: line, readingParams: readingParams) {
     case .blank:
       return true
     case .one(let content):

@@ -23,8 +23,18 @@ public enum Message: Sendable {
     case named(JSONObject)
     /// An array or a scalar.
     case unusable
+    /// What the application has made of them.
+    case read(any ReadParams)
   }
 }
+
+/// What an application makes of a method's params.
+public protocol ReadParams: AnyObject, Sendable {}
+
+/// Makes of a method's params what its handling needs, on the thread that reads the lines: it has time
+/// while the other one waits for the disk. Nil leaves them as they are.
+public typealias ParamsReading =
+  @Sendable (_ method: String, _ params: Message.Params) -> (any ReadParams)?
 
 /// A line, or an element of a batch, that is no message.
 public struct InvalidMessage: Error, Sendable {

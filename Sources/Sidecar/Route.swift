@@ -1,4 +1,4 @@
-internal import JSONRPC
+public import JSONRPC
 internal import RenderModel
 internal import RenderProtocol
 internal import RenderStore
@@ -11,20 +11,11 @@ enum Failure: Error {
   case store(StoreError)
 }
 
-/// One message on its way to its handler.
-struct Call {
-  let params: Message.Params
+/// Whom a message is answered to, and where.
+struct Asker {
   /// nil for a notification: no answer is owed.
   let id: RequestID?
   let place: Inbox.Place
-
-  func read<M: Method>(_ method: M.Type) throws(Failure) -> M.Params {
-    do throws(InvalidParams) {
-      return try M.read(try ParamsReader(params))
-    } catch {
-      throw .wire(.invalidParams(error))
-    }
-  }
 
   func answer(_ value: some WireValue, _ responses: inout ResponseWriter) {
     guard let id else { return }
@@ -33,7 +24,7 @@ struct Call {
 }
 
 /// Changes the store; runs in a write group.
-protocol WriteHandler {
+protocol WriteHandler: SendableMetatype {
   associatedtype M: Method
   static func handle(
     _ params: M.Params,
@@ -43,13 +34,13 @@ protocol WriteHandler {
 }
 
 /// Reads the store; runs in a write group too, and sees what the group has done so far.
-protocol ReadHandler {
+protocol ReadHandler: SendableMetatype {
   associatedtype M: Method
   static func handle(_ params: M.Params, from store: RenderStore) throws(Failure) -> M.Answer
 }
 
 /// Deals with the connection; runs between groups.
-protocol SessionHandler {
+protocol SessionHandler: SendableMetatype {
   associatedtype M: Method
   static func handle(_ params: M.Params, in session: Session) throws(Failure) -> M.Answer
 }
@@ -60,61 +51,83 @@ struct Moment {
   let defaultTimeouts: Timeouts
 }
 
-/// A method's way to its handler.
-struct Route {
-  typealias Write = (
-    Call, inout WriteTransaction, Moment, inout ResponseWriter
+/// A call whose params have been read: what is left is its handling.
+final class Call: ReadParams {
+  typealias Write = @Sendable (
+    Asker, inout WriteTransaction, Moment, inout ResponseWriter
   ) throws(Failure) -> Void
-  typealias Read = (Call, RenderStore, inout ResponseWriter) throws(Failure) -> Void
-  typealias InSession = (Call, Session, inout ResponseWriter) throws(Failure) -> Void
+  typealias Read = @Sendable (Asker, RenderStore, inout ResponseWriter) throws(Failure) -> Void
+  typealias InSession = @Sendable (Asker, Session, inout ResponseWriter) throws(Failure) -> Void
 
-  enum Kind {
+  enum Handling: Sendable {
     case write(Write)
     case read(Read)
     case session(InSession)
+    /// Its params cannot be taken.
+    case refused(InvalidParams)
   }
 
+  /// The index of the method's route.
+  let route: Int
+  let handling: Handling
+
+  init(route: Int, _ handling: Handling) {
+    self.route = route
+    self.handling = handling
+  }
+}
+
+/// A method's way to its handler.
+struct Route: Sendable {
   let name: String
   let actsAsNotification: Bool
-  let kind: Kind
+  /// Reads the params, once, and says how the call is handled.
+  let handling: @Sendable (Message.Params) -> Call.Handling
 
-  private init<M: Method>(_ method: M.Type, _ kind: Kind) {
+  private init<M: Method>(
+    _ method: M.Type,
+    _ handling: @escaping @Sendable (M.Params) -> Call.Handling
+  ) {
     name = M.name
     actsAsNotification = M.actsAsNotification
-    self.kind = kind
+    self.handling = { params in
+      do throws(InvalidParams) {
+        return handling(try M.read(try ParamsReader(params)))
+      } catch {
+        return .refused(error)
+      }
+    }
   }
 
   static func to<H: WriteHandler>(_ handler: H.Type) -> Route {
-    Route(
-      H.M.self,
-      .write { call, transaction, moment, responses throws(Failure) in
-        let params = try call.read(H.M.self)
-        call.answer(try H.handle(params, in: &transaction, moment), &responses)
+    Route(H.M.self) { params in
+      .write { asker, transaction, moment, responses throws(Failure) in
+        asker.answer(try H.handle(params, in: &transaction, moment), &responses)
       }
-    )
+    }
   }
 
   static func to<H: ReadHandler>(_ handler: H.Type) -> Route {
-    Route(
-      H.M.self,
-      .read { call, store, responses throws(Failure) in
-        call.answer(try H.handle(try call.read(H.M.self), from: store), &responses)
+    Route(H.M.self) { params in
+      .read { asker, store, responses throws(Failure) in
+        asker.answer(try H.handle(params, from: store), &responses)
       }
-    )
+    }
   }
 
   static func to<H: SessionHandler>(_ handler: H.Type) -> Route {
-    Route(
-      H.M.self,
-      .session { call, session, responses throws(Failure) in
-        call.answer(try H.handle(try call.read(H.M.self), in: session), &responses)
+    Route(H.M.self) { params in
+      .session { asker, session, responses throws(Failure) in
+        asker.answer(try H.handle(params, in: session), &responses)
       }
-    )
+    }
   }
 }
 
 /// Every method's route, in the order of the catalogue.
-struct Router {
+struct Router: Sendable {
+  static let shared = Router()
+
   let routes: [Route] = [
     .to(TransitionHandler.self),
     .to(RegenerateHandler.self),
@@ -134,11 +147,19 @@ struct Router {
   ]
   private let indexes: [String: Int]
 
-  init() {
+  private init() {
     indexes = Dictionary(uniqueKeysWithValues: routes.enumerated().map { ($1.name, $0) })
   }
 
-  func index(of method: String) -> Int? {
-    indexes[method]
+  /// Reads the params of a method; nil if there is no such method.
+  func call(_ method: String, _ params: Message.Params) -> Call? {
+    indexes[method].map { Call(route: $0, routes[$0].handling(params)) }
+  }
+}
+
+extension Sidecar {
+  /// Reads the params of every method; to be given to the connection.
+  public static let readingParams: ParamsReading = { method, params in
+    Router.shared.call(method, params)
   }
 }

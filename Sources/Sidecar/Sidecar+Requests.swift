@@ -38,24 +38,14 @@ extension Sidecar {
     flush()
   }
 
-  private func route(_ item: Inbox.Item) -> (index: Int, route: Route)? {
-    let method: String
-    switch item.content {
-    case .success(.request(let request)): method = request.method
-    case .success(.notification(let notification)): method = notification.method
-    case .success(.response), .failure: return nil
-    }
-    return router.index(of: method).map { ($0, router.routes[$0]) }
-  }
-
   private func isWrite(_ item: Inbox.Item) -> Bool {
-    guard !session.isShuttingDown, case .write = route(item)?.route.kind else { return false }
+    guard !session.isShuttingDown, case .write = item.call?.handling else { return false }
     return true
   }
 
   /// Whether a request may run in a group behind a write: the connection is not touched within one.
   private func mayJoin(_ item: Inbox.Item) -> Bool {
-    guard case .session = route(item)?.route.kind else { return true }
+    guard case .session = item.call?.handling else { return true }
     return false
   }
 
@@ -78,8 +68,8 @@ extension Sidecar {
           let item = queue.item(at: taken), mayJoin(item)
         {
           taken += 1
-          try handle(item, &timings) { route, call throws(Failure) in
-            try route(call, &transaction, moment, &responses)
+          try handle(item, &timings) { write, asker throws(Failure) in
+            try write(asker, &transaction, moment, &responses)
           }
         }
         return transaction.changes
@@ -142,24 +132,26 @@ extension Sidecar {
   private func handle(
     _ item: Inbox.Item,
     _ timings: inout [Timing],
-    write: (Route.Write, Call) throws(Failure) -> Void
+    write: (Call.Write, Asker) throws(Failure) -> Void
   ) throws(StoreError) {
     switch item.content {
     case .failure(let invalid):
       responses.answer(invalid.id, at: item.place, error: WireError(invalid).rpcError)
     case .success(.response):
       logger.warning("a message shaped like a response was ignored: the sidecar asks nothing")
-    case .success(.notification(let notification)):
-      let call = Call(params: notification.params, id: nil, place: item.place)
-      if !session.isShuttingDown, let (index, route) = route(item), route.actsAsNotification {
-        try run(index, route, call, readAt: item.readAt, &timings, write: write)
+    case .success(.notification):
+      let asker = Asker(id: nil, place: item.place)
+      if !session.isShuttingDown, let call = item.call,
+        router.routes[call.route].actsAsNotification
+      {
+        try run(call, asker, readAt: item.readAt, &timings, write: write)
       }
     case .success(.request(let request)):
-      let call = Call(params: request.params, id: request.id, place: item.place)
+      let asker = Asker(id: request.id, place: item.place)
       if session.isShuttingDown {
         responses.answer(request.id, at: item.place, error: WireError.shuttingDown.rpcError)
-      } else if let (index, route) = route(item) {
-        try run(index, route, call, readAt: item.readAt, &timings, write: write)
+      } else if let call = item.call {
+        try run(call, asker, readAt: item.readAt, &timings, write: write)
       } else {
         let error = WireError.methodNotFound(method: request.method)
         responses.answer(request.id, at: item.place, error: error.rpcError)
@@ -169,19 +161,19 @@ extension Sidecar {
   }
 
   private func run(
-    _ index: Int,
-    _ route: Route,
     _ call: Call,
+    _ asker: Asker,
     readAt: UInt64,
     _ timings: inout [Timing],
-    write: (Route.Write, Call) throws(Failure) -> Void
+    write: (Call.Write, Asker) throws(Failure) -> Void
   ) throws(StoreError) {
-    var timing = Timing(method: index, readAt: readAt, failed: false)
+    var timing = Timing(method: call.route, readAt: readAt, failed: false)
     do throws(Failure) {
-      switch route.kind {
-      case .write(let handler): try write(handler, call)
-      case .read(let handler): try handler(call, store, &responses)
-      case .session(let handler): try handler(call, session, &responses)
+      switch call.handling {
+      case .write(let handler): try write(handler, asker)
+      case .read(let handler): try handler(asker, store, &responses)
+      case .session(let handler): try handler(asker, session, &responses)
+      case .refused(let invalid): throw .wire(.invalidParams(invalid))
       }
     } catch {
       timing.failed = true
@@ -190,10 +182,11 @@ extension Sidecar {
         timings.append(timing)
         throw error
       case .wire(let error):
-        if let id = call.id {
-          responses.answer(id, at: call.place, error: error.rpcError)
+        if let id = asker.id {
+          responses.answer(id, at: asker.place, error: error.rpcError)
         } else {
-          logger.notice("the notification \(route.name) was refused: \(error.message)")
+          let name = router.routes[call.route].name
+          logger.notice("the notification \(name) was refused: \(error.message)")
         }
       }
     }
@@ -232,6 +225,20 @@ private struct Timing {
   /// In nanoseconds of the monotonic clock.
   let readAt: UInt64
   var failed: Bool
+}
+
+extension Inbox.Item {
+  /// The call that was read; nil for a method that there is not, and for what is no request.
+  fileprivate var call: Call? {
+    let params: Message.Params
+    switch content {
+    case .success(.request(let request)): params = request.params
+    case .success(.notification(let notification)): params = notification.params
+    case .success(.response), .failure: return nil
+    }
+    guard case .read(let read) = params else { return nil }
+    return read as? Call
+  }
 }
 
 extension StoreError {

@@ -25,7 +25,7 @@ public final class Sidecar {
 
   private let connection: Connection
   let session: Session
-  let router = Router()
+  let router = Router.shared
   private let watch: CommitWatch?
   var queue = RequestQueue()
   var responses = ResponseWriter()

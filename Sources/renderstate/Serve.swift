@@ -113,7 +113,8 @@ struct Serve: ParsableCommand {
     let connection = Connection.stdio(
       input: STDIN_FILENO,
       output: output,
-      maximumLineBytes: maxLineBytes
+      maximumLineBytes: maxLineBytes,
+      readingParams: Sidecar.readingParams
     )
     watch.start(connection, input: STDIN_FILENO, output: output)
     let settings = Settings(

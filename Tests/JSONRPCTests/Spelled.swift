@@ -28,6 +28,7 @@ private func spelled(_ id: RequestID) -> String {
 private func spelled(_ params: Message.Params) -> String {
   switch params {
   case .named(let object): JSON.object(object).compactText
+  case .read: "read"
   case .unusable: "unusable"
   }
 }

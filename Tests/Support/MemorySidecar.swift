@@ -29,7 +29,10 @@ public final class MemorySidecar {
   ) throws {
     self.folder = folder
     let store = try RenderStore.inFolder(folder, busyTimeout: busyTimeout)
-    (connection, host) = Connection.memory(maximumLineBytes: maximumLineBytes)
+    (connection, host) = Connection.memory(
+      maximumLineBytes: maximumLineBytes,
+      readingParams: Sidecar.readingParams
+    )
     let settings = Settings(
       version: "0.0.0",
       defaultTimeouts: defaultTimeouts,

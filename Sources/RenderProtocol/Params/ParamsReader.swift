@@ -12,7 +12,7 @@ public struct ParamsReader {
     switch params {
     case .named(let object):
       self.init(object, path: "params")
-    case .unusable:
+    case .unusable, .read:
       throw InvalidParams(path: "params", reason: "params are an object with named members")
     }
   }
