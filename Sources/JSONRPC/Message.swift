@@ -31,8 +31,9 @@ public enum Message: Sendable {
 /// What an application makes of a method's params.
 public protocol ReadParams: AnyObject, Sendable {}
 
-/// Makes of a method's params what its handling needs, on the thread that reads the lines: it has time
-/// while the other one waits for the disk. Nil leaves them as they are.
+/// Makes of a method's params what its handling needs; nil leaves them as they are.
+///
+/// It runs on the thread that reads the lines, which has time for it.
 public typealias ParamsReading =
   @Sendable (_ method: String, _ params: Message.Params) -> (any ReadParams)?
 

@@ -53,9 +53,10 @@ struct Moment {
 
 /// A call whose params have been read: what is left is its handling.
 final class Call: ReadParams {
-  typealias Write = @Sendable (
-    Asker, inout WriteTransaction, Moment, inout ResponseWriter
-  ) throws(Failure) -> Void
+  typealias Write =
+    @Sendable (
+      Asker, inout WriteTransaction, Moment, inout ResponseWriter
+    ) throws(Failure) -> Void
   typealias Read = @Sendable (Asker, RenderStore, inout ResponseWriter) throws(Failure) -> Void
   typealias InSession = @Sendable (Asker, Session, inout ResponseWriter) throws(Failure) -> Void
 

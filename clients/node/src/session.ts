@@ -75,7 +75,7 @@ function makeSession(key: string, options: SpawnOptions): Session {
     identity: processIdentity(options),
     supervisor,
     hub: new WatchHub(supervisor),
-    nextIdempotencyKey: () => `${prefix}.${(keys++).toString(36)}`,
+    nextIdempotencyKey: () => `${prefix}.${(keys++).toString(36).padStart(8, '0')}`,
     clients: 1,
     logger: options.logger
   }
