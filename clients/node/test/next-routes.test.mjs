@@ -193,6 +193,14 @@ test('trouble with the store or the sidecar is 503 for the browser, with the cau
   await assert.rejects(get(routes(missing.client).status), { kind: 'binaryNotFound' })
 })
 
+test('what the host asks for wrongly is thrown, and not blamed on the id', async (t) => {
+  const { client } = open(t)
+  for (const options of [{ timeouts: { queuedMs: -1 } }, { actor: 'x'.repeat(201) }]) {
+    await assert.rejects(post(routes(client, options).regenerate), { kind: 'invalidParams' })
+  }
+  assert.equal((await client.getStatus('a')).state, 'idle')
+})
+
 async function refused(t, options, kind) {
   const { client } = open(t, options)
   const errors = []

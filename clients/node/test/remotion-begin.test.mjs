@@ -101,6 +101,15 @@ test('what was not claimed, or is begun already, is not begun', async (t) => {
   assert.equal(renderer.calls.start.length, 1)
 })
 
+test('a renderer that names no render has failed', async (t) => {
+  const answers = [undefined, {}, { renderId: 'r' }, { renderId: '', bucketName: 'b' }, { renderId: 'a\nb', bucketName: 'b' }]
+  for (const answer of [...answers, { renderId: '\ud800', bucketName: 'b' }, { renderId: 'x'.repeat(201), bucketName: 'b' }]) {
+    const { client, regenerate } = studio(t, { ...fakeRenderer(), renderMediaOnLambda: async () => answer })
+    assert.match((await body(await post(regenerate), 502)).error, /without a renderId/)
+    assert.deepEqual((await history(client, 'a')).map(({ event }) => event), ['start', 'fail'])
+  }
+})
+
 test('halves of characters in what a renderer reports do not keep its failure from the store', async (t) => {
   const errors = [{ message: `\ud800${'x'.repeat(2 ** 21)}`, isFatal: true }]
   const renderer = fakeRenderer({ look: () => report({ fatalErrorEncountered: true, errors }) })

@@ -52,6 +52,18 @@ test('errors that the renderer tries again are none; a fatal one is the end, wit
   assert.deepEqual([status.state, status.error, status.lastEvent], ['failed', 'no memory', 'fail'])
 })
 
+test('a video whose URL cannot be stored, or a fatal end that names no error, is a failure', async (t) => {
+  const long = report({ done: true, outputFile: `https://s3.example/${'x'.repeat(3000)}` })
+  const half = report({ done: true, outputFile: 'https://s3.example/\ud800' })
+  const silent = { ...report({ fatalErrorEncountered: true }), errors: undefined }
+  for (const [answer, said] of [[long, /cannot be stored.*2048/], [half, /cannot be stored/], [silent, /without saying why/]]) {
+    const { client } = await started(t)
+    const status = await poller(t, client, inTurn(answer)).poller.poll('intro')
+    assert.equal(status.state, 'failed')
+    assert.match(status.error, said)
+  }
+})
+
 test('a cancel of the renderer is a cancel', async (t) => {
   const { client } = await started(t)
   const fatal = report({ fatalErrorEncountered: true, errors: [{ name: 'CancelledError', message: 'cancelled', isFatal: true }] })

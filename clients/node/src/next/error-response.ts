@@ -30,6 +30,8 @@ export function errorResponse(error: unknown, answer: ToAnswer): Response | null
   if (!(error instanceof RenderStateError)) return null
   switch (error.kind) {
     case 'invalidParams':
+      // Everything but the id comes from the host.
+      return /^params\.ids?\b/.test(String(error.data.path)) ? invalidId() : null
     case 'invalidRequest':
     case 'parseError':
       return invalidId()

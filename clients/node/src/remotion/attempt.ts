@@ -1,5 +1,5 @@
 import type { RenderStateClient } from '../client.js'
-import { ConflictError, InvalidTransitionError, StaleRenderError } from '../errors.js'
+import { ConflictError, InvalidTransitionError, RenderStateError, StaleRenderError } from '../errors.js'
 import { isSameAttempt } from '../fail-attempt.js'
 import { ACTIVE_STATES } from '../wire.generated.js'
 import type { Context, Event, State, Status } from '../wire.generated.js'
@@ -30,6 +30,11 @@ export interface ReportOptions {
 export const idToCustomData = (id: string): string => encodeURIComponent(id)
 
 export const isActive = (state: State): boolean => ACTIVE_STATES.includes(state)
+
+/** Whether the store can take no such values, however often it is asked. */
+export function isUnstorable(error: unknown): boolean {
+  return error instanceof RenderStateError && ['invalidParams', 'invalidRequest', 'parseError'].includes(error.kind)
+}
 
 /** The status that a refusal brought along; every other error is thrown on. */
 export function refusedWith(error: unknown): Status {

@@ -32,7 +32,7 @@ export function outcomeOf(report: RenderProgressReport, location: FileLocation):
 
 /** The message of the error that ended the render. */
 export function fatalMessage(errors: unknown): string {
-  return messageOfFatal(firstFatal(Array.isArray(errors) ? (errors as RenderErrorReport[]) : []))
+  return messageOfFatal(firstFatal(errors))
 }
 
 /** The first URL, or path of the host, among what the renderer says; a key in the bucket becomes one where the region is known. */
@@ -45,8 +45,10 @@ export function videoUrlOf(files: readonly unknown[], { bucketName, region }: Fi
   return `https://${bucketName}.s3.${region}.amazonaws.com/${key.split('/').map(encodeURIComponent).join('/')}`
 }
 
-function firstFatal(errors: readonly RenderErrorReport[]): RenderErrorReport | undefined {
-  return errors.find((error) => error?.isFatal) ?? errors[0]
+/** What is no list of errors names none. */
+function firstFatal(errors: unknown): RenderErrorReport | undefined {
+  const reports: RenderErrorReport[] = Array.isArray(errors) ? errors : []
+  return reports.find((error) => error?.isFatal) ?? reports[0]
 }
 
 function messageOfFatal(fatal: RenderErrorReport | undefined): string {

@@ -6,7 +6,7 @@ import { messageOf } from '../fail-attempt.js'
 import { TERMINAL_STATES } from '../wire.generated.js'
 import type { Context, Event, Status } from '../wire.generated.js'
 import { ActiveRenders } from './active-renders.js'
-import { report } from './attempt.js'
+import { isUnstorable, report } from './attempt.js'
 import type { Attempt } from './attempt.js'
 import { outcomeOf } from './outcome.js'
 import type { Outcome } from './outcome.js'
@@ -225,8 +225,13 @@ class PolledRender {
     if (isKnown) return
     const { client, actor = 'poller' } = this.options
     const [event, context] = eventOf(outcome)
+    const { status } = await report(client, attempt, event, context, { actor }).catch((error: unknown) => {
+      // A video whose URL cannot be stored, or its render would never end.
+      if (event !== 'complete' || !isUnstorable(error)) throw error
+      return report(client, attempt, 'fail', { error: `the video cannot be stored: ${messageOf(error)}` }, { actor })
+    })
     // The watch tells it, too, but a little later.
-    this.note((await report(client, attempt, event, context, { actor })).status)
+    this.note(status)
   }
 
   /** Keeps the status as the store tells it. */

@@ -26,7 +26,7 @@ export interface StartRenderOptions
 
 /**
  * - `started`: the renderer is at work.
- * - `failed`: the renderer refused, and the render is failed; `error` is what it threw.
+ * - `failed`: the renderer refused, and the render is failed; `error` is what it threw, or says that it named no render.
  * - `superseded`: the render was cancelled or started anew while the renderer was called, and the renderer was told to stop.
  */
 export type BeginRenderResult =
@@ -83,7 +83,7 @@ export async function beginRender<Input extends RenderInput>(
   try {
     signal?.throwIfAborted()
     const customData = { id: idToCustomData(id), run, attempt }
-    render = await renderer.renderMediaOnLambda(webhook ? { ...input, webhook: { ...webhook, customData } } : input)
+    render = named(await renderer.renderMediaOnLambda(webhook ? { ...input, webhook: { ...webhook, customData } } : input))
   } catch (error) {
     return { outcome: 'failed', status: await failAttempt(client, claimed, error, { actor, timeoutMs }), error }
   }
@@ -100,6 +100,16 @@ export async function beginRender<Input extends RenderInput>(
     // It runs to its end, and the store refuses its reports.
   }
   return { outcome: 'superseded', status, render }
+}
+
+/** An answer that names no render the store can know: nobody could ever ask how it goes. */
+function named(render: StartedRender): StartedRender {
+  for (const name of [render?.renderId, render?.bucketName]) {
+    if (typeof name !== 'string' || !/^[^\p{Cc}\p{Cs}]+$/u.test(name) || Buffer.byteLength(name) > 200) {
+      throw new Error('the renderer answered without a renderId and a bucketName that can be stored')
+    }
+  }
+  return render
 }
 
 async function take(

@@ -1,7 +1,7 @@
 import type { RenderStateClient } from '../client.js'
 import { RenderStateError } from '../errors.js'
 import type { Status } from '../wire.generated.js'
-import { isActive, report } from './attempt.js'
+import { isActive, isUnstorable, report } from './attempt.js'
 import type { Attempt, Reported } from './attempt.js'
 import { fatalMessage, outcomeOf, videoUrlOf } from './outcome.js'
 import type { RenderSite } from './video-renderer.js'
@@ -58,7 +58,7 @@ export function createRemotionWebhookRoute(options: RemotionWebhookOptions): (re
     } catch (error) {
       if (error instanceof Refusal) return answer(error.httpStatus, { error: error.message })
       if (!(error instanceof RenderStateError)) throw error
-      if (['invalidParams', 'invalidRequest', 'parseError'].includes(error.kind)) return answer(400, { error: 'the store refuses these values' })
+      if (isUnstorable(error)) return answer(400, { error: 'the store refuses these values' })
       return answer(503, { error: 'the state of renders is not to be had now' })
     }
   }
