@@ -1,5 +1,6 @@
 import { RenderStateError, errorFromWire } from './errors.js'
 import type { WireError } from './errors.js'
+import { longestTimerMs } from './timer.js'
 
 /** Where the lines go. False: hold further text back until `drained` is called. */
 export interface Outlet {
@@ -199,7 +200,7 @@ export class RequestQueue {
     const expire = () => {
       this.settle(request, () => request.reject(timedOut(method, params, timeoutMs)))
     }
-    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs)
+    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, Math.min(timeoutMs, longestTimerMs))
     signal?.addEventListener('abort', abort, { once: true })
     request.stopWatching = () => {
       clearTimeout(timer)

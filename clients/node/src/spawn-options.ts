@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { sidecarEnvironment } from './environment.js'
 import { RenderStateError } from './errors.js'
 import type { SupervisorSettings } from './supervisor.js'
+import { longestTimerMs } from './timer.js'
 
 /** Options of `RenderStateClient.spawn`. */
 export interface SpawnOptions {
@@ -61,9 +62,9 @@ export function supervisorSettings(options: SpawnOptions, key: string, log: (lin
     args: ['serve', ...(secret ? [] : ['--database', key]), ...args],
     environment: () => sidecarEnvironment(secret ? { ...env, RENDERSTATE_DATABASE: key } : env),
     timeouts: {
-      startMs: timeouts.startMs ?? 10_000,
-      closeMs: timeouts.closeMs ?? 5_000,
-      killMs: timeouts.killMs ?? 2_000
+      startMs: Math.min(timeouts.startMs ?? 10_000, longestTimerMs),
+      closeMs: Math.min(timeouts.closeMs ?? 5_000, longestTimerMs),
+      killMs: Math.min(timeouts.killMs ?? 2_000, longestTimerMs)
     },
     maxPendingBytes,
     log

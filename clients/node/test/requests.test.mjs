@@ -124,6 +124,12 @@ test('a request times out when it was asked to, and the next one is answered all
   assert.equal(late.data.idempotencyKey, 'k')
 })
 
+test('a timeout longer than any timer can take is not over at once', async (t) => {
+  const { client } = open(t, { timeouts: { requestMs: Infinity, startMs: Infinity, closeMs: 2 ** 31, killMs: 2 ** 31 } })
+  assert.equal((await client.getStatus('a')).state, 'idle')
+  assert.equal((await client.transition('a', 'start', { timeoutMs: 2 ** 40 })).version, 1)
+})
+
 test('an aborted request throws the reason of its signal, and is not sent if that was before', async (t) => {
   const { client } = open(t)
   const reason = new Error('the user left')

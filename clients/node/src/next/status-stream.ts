@@ -1,5 +1,6 @@
 import type { RenderStateClient } from '../client.js'
 import { closedError } from '../supervisor.js'
+import { longestTimerMs } from '../timer.js'
 import type { WatchEvent } from '../watch.js'
 import { TERMINAL_STATES } from '../wire.generated.js'
 import type { Status } from '../wire.generated.js'
@@ -26,9 +27,6 @@ const headers = {
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no'
 }
-
-/** The longest time that a timer can take. */
-const longestTimerMs = 2 ** 31 - 1
 
 /**
  * The status of one render, or of many on one connection, as Server-sent events: `status` with the answer as JSON (with
