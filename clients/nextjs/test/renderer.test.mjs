@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -128,6 +129,13 @@ test('renders go on being looked at after a restart, by one poller, however ofte
   assert.equal((await client.waitFor('new')).videoUrl, 'https://v.example/lost-2.mp4')
   assert.deepEqual(named(calls, 'progress').map(({ renderId }) => renderId), ['lost-1', 'lost-2'])
   await poller.stop()
+})
+
+test('a render that nobody begins, or that stands still, does not stay active for ever', async (t) => {
+  const { services, client } = await loadOverlay(t)
+  await services.startVideoRenderTransition('7')
+  const commandLine = execFileSync('ps', ['-ww', '-o', 'args=', '-p', String(client.pid)], { encoding: 'utf8' })
+  assert.match(commandLine, / --queued-timeout 5m --stall-timeout 15m$/m)
 })
 
 test('the lines for Remotion Lambda in the README are those that the tests run', () => {
