@@ -14,7 +14,7 @@ export { ConflictError, InvalidTransitionError, RenderStateError, StaleRenderErr
 export type { ClientErrorKind, ErrorKind, WireErrorKind } from './errors.js'
 export type { ClientTimeouts, SpawnOptions } from './spawn-options.js'
 export type { WatchChange, WatchEvent, WatchSnapshot } from './watch.js'
-export { ACTIVE_STATES, PROCESSING_STATUS, PROTOCOL_VERSION, TERMINAL_STATES, TRANSITIONS } from './wire.generated.js'
+export { ACTIVE_STATES, PROCESSING_STATUS, TERMINAL_STATES, TRANSITIONS } from './wire.generated.js'
 export type {
   Change,
   Context,

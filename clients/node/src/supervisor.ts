@@ -121,7 +121,7 @@ export class Supervisor {
 
   /** The error that a request would get at once, or null. */
   refusal(): RenderStateError | null {
-    if (this.givenUp === null || Date.now() >= this.givenUp.until) return null
+    if (this.givenUp === null || performance.now() >= this.givenUp.until) return null
     return copyOf(this.givenUp.error)
   }
 
@@ -157,7 +157,7 @@ export class Supervisor {
       this.giveUp(error instanceof RenderStateError ? error : new RenderStateError('sidecarFailed', String(error)))
       return
     }
-    this.startedAt = Date.now()
+    this.startedAt = performance.now()
     this.applyHold()
     this.startTimer = setTimeout(() => {
       this.kill(`did not answer initialize within ${this.settings.timeouts.startMs} ms`)
@@ -229,7 +229,7 @@ export class Supervisor {
   private died(process: SidecarProcess, how: string, exitCode: number | null): void {
     if (process !== this.process) return
     const wasIdle = this.queue.size === 0
-    const livedLong = Date.now() - this.startedAt >= goodLifeMs
+    const livedLong = performance.now() - this.startedAt >= goodLifeMs
     const good = this.ready && (this.queue.answeredSinceAttach > 0 || (wasIdle && livedLong))
     this.forgetProcess()
     if (this.closed) return
@@ -261,7 +261,7 @@ export class Supervisor {
     this.forgetProcess()
     // One more failure is enough to give up again.
     this.failures = maxFailures - 1
-    this.givenUp = { error, until: Date.now() + giveUpPauseMs }
+    this.givenUp = { error, until: performance.now() + giveUpPauseMs }
     this.queue.rejectAll(() => copyOf(error))
     this.listener?.onGivenUp(copyOf(error))
     this.settings.log(`gave up: ${error.message}`)
@@ -291,7 +291,7 @@ export class Supervisor {
   private async shutDown(): Promise<void> {
     const { closeMs, killMs } = this.settings.timeouts
     this.hold()
-    const deadline = Date.now() + closeMs
+    const deadline = performance.now() + closeMs
     if (this.queue.size > 0) await within(closeMs, (done) => (this.onIdle = done))
     this.closed = true
     if (this.restartTimer) clearTimeout(this.restartTimer)
@@ -299,7 +299,7 @@ export class Supervisor {
     if (process) {
       const gone = (ms: number) => this.process !== process || within(ms, (done) => (this.onGone = done))
       process.end()
-      await gone(Math.max(deadline - Date.now(), 0))
+      await gone(Math.max(deadline - performance.now(), 0))
       if (this.process === process) process.kill('SIGTERM')
       await gone(killMs)
       if (this.process === process) process.kill('SIGKILL')

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { findBinary } from '../dist/find-binary.js'
 import { RenderStateClient } from 'renderstate'
 import { initializedSource, isRunning, madeUpSidecar, open, temporaryFolder, until } from './support/sidecar.mjs'
 
 const binary = process.env.RENDERSTATE_BIN
 
-test('the binary is the option, else RENDERSTATE_BIN, else on PATH', (t) => {
+test('the binary is the option, else RENDERSTATE_BIN, else on PATH, else the release build above the package', async (t) => {
   const folder = temporaryFolder(t)
   symlinkSync(binary, join(folder, 'renderstate'))
   symlinkSync(binary, join(folder, 'other'))
@@ -17,6 +18,15 @@ test('the binary is the option, else RENDERSTATE_BIN, else on PATH', (t) => {
   assert.equal(findBinary('renderstate', environment), join(folder, 'renderstate'))
   assert.equal(findBinary(undefined, environment), join(folder, 'other'))
   assert.equal(findBinary(undefined, { PATH: environment.PATH }), join(folder, 'renderstate'))
+  // A checkout of its own, as the one that this package lies in may have no build.
+  const place = join(folder, 'clients/node')
+  cpSync(new URL('../dist', import.meta.url), join(place, 'dist'), { recursive: true })
+  cpSync(new URL('../package.json', import.meta.url), join(place, 'package.json'))
+  const copy = await import(pathToFileURL(join(place, 'dist/find-binary.js')).href)
+  assert.throws(() => copy.findBinary(undefined, {}), { kind: 'binaryNotFound' })
+  mkdirSync(join(folder, '.build/release'), { recursive: true })
+  symlinkSync(binary, join(folder, '.build/release/renderstate'))
+  assert.equal(copy.findBinary(undefined, {}), join(folder, '.build/release/renderstate'))
 })
 
 test('a binary that is not there is an error that says how to build it, and not before the first request', async (t) => {
