@@ -1,6 +1,7 @@
 import { RenderStateError, errorFromWire } from './errors.js'
 import type { WireError } from './errors.js'
 import { longestTimerMs } from './timer.js'
+import { ERROR_CODES } from './wire.generated.js'
 
 /** Where the lines go. False: hold further text back until `drained` is called. */
 export interface Outlet {
@@ -93,7 +94,12 @@ export class RequestQueue {
     return new Promise<Result>((resolve, reject) => {
       options.signal?.throwIfAborted()
       const id = this.nextId++
-      const line = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${JSON.stringify(params)}${lineEnd}`
+      const text = encoded(params)
+      if (typeof text !== 'string') {
+        options.onError?.(text)
+        throw text
+      }
+      const line = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${text}${lineEnd}`
       const bytes = Buffer.byteLength(line)
       // A single request is let through whatever its size: the sidecar says what is wrong with it. So are those of
       // the client's own parts: they are few and short.
@@ -244,6 +250,36 @@ export class RequestQueue {
     else this.waiting.splice(0, taken)
     return text
   }
+}
+
+/**
+ * The params as JSON, or the error that says why they are none. JSON writes NaN and Infinity as null, which counts as absent: a
+ * guard, or a progress, would be left out in silence.
+ */
+function encoded(params: unknown): string | RenderStateError {
+  let text: string
+  try {
+    text = JSON.stringify(params)
+  } catch (error) {
+    return invalid('params', error instanceof Error ? error.message : String(error))
+  }
+  const found = text.includes('null') ? nonFinite(params, 'params') : null
+  return found === null ? text : invalid(found.path, `it must be a finite number, and not ${found.value}`)
+}
+
+function invalid(path: string, reason: string): RenderStateError {
+  const data = { kind: 'invalidParams', path, reason }
+  return errorFromWire({ code: ERROR_CODES.invalidParams, message: `${path}: ${reason}`, data })
+}
+
+function nonFinite(value: unknown, path: string): { readonly value: number; readonly path: string } | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? null : { value, path }
+  if (typeof value !== 'object' || value === null) return null
+  for (const [name, part] of Object.entries(value)) {
+    const found = nonFinite(part, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`)
+    if (found) return found
+  }
+  return null
 }
 
 /** What a request that belongs to one process is rejected with when that is gone. */

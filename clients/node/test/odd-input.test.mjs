@@ -44,6 +44,23 @@ test('ids that are none get a clear error, everywhere, and store nothing', async
   assert.equal((await client.stats()).subscriptions, 0)
 })
 
+test('what JSON cannot say is refused, and does not count as absent', async (t) => {
+  const { client } = open(t)
+  await client.transition('a', 'start')
+  for (const [path, options] of [
+    ['params.expectedVersion', { expectedVersion: NaN }],
+    ['params.context.progress', { context: { progress: Infinity } }],
+    ['params.context.metadata.list[1].size', { context: { metadata: { list: [null, { size: -Infinity }] } } }]
+  ]) {
+    await assert.rejects(client.transition('a', 'progress', options), ({ kind, code, data }) => {
+      assert.deepEqual([kind, code, data.path], ['invalidParams', -32602, path])
+      return true
+    })
+  }
+  for (const afterSeq of [NaN, 5n]) await assert.rejects(client.watch('a', { afterSeq }).next(), { kind: 'invalidParams' })
+  assert.equal((await client.getStatus('a')).version, 1)
+})
+
 test('a line that the sidecar cannot read fails its own request only', async (t) => {
   const { client } = open(t)
   const [broken, deep, fine] = await Promise.allSettled([
@@ -60,7 +77,7 @@ test('a line that the sidecar cannot read fails its own request only', async (t)
   )
   const circular = {}
   circular.self = circular
-  await assert.rejects(client.transition('fine', 'progress', { context: { metadata: circular } }), TypeError)
+  await assert.rejects(client.transition('fine', 'progress', { context: { metadata: circular } }), { kind: 'invalidParams' })
   assert.equal((await client.getStatus('fine', { fresh: true })).version, 1)
 })
 

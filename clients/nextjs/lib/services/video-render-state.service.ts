@@ -61,10 +61,6 @@ export async function transitionVideoRenderState(
   event: VideoRenderEvent,
   context: VideoRenderContext = {}
 ): Promise<StateTransitionResult> {
-  // JSON has no such number, and would say null: a progress event without progress.
-  if (typeof context.progress === 'number' && !Number.isFinite(context.progress)) {
-    return refused(`progress must be a number from 0 to 100, and not ${context.progress}`, await statusForRefusal(id))
-  }
   try {
     const { previousState, status } = await client.transition(id, event, { context })
     return { success: true, previousState, newState: getNextState(previousState, event), status: toVideoRenderStatus(status) }
