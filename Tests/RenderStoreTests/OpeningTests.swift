@@ -168,6 +168,58 @@ struct OpeningTests {
     try data.write(to: file)
   }
 
+  @Test("a store of version 1 becomes this version's, with all that is in it")
+  func version1() throws {
+    let shell = try Shell(folder.database)
+    try shell.run(
+      """
+      PRAGMA journal_mode = WAL;
+      \(Repository.text("Tests/RenderStoreTests/Schema1.sql"))
+      PRAGMA application_id = \(Schema.applicationID);
+      PRAGMA user_version = 1;
+      """
+    )
+    for id in ["video", "other"] {
+      try shell.run(
+        """
+        INSERT INTO renders (id, state, progress, metadata, run, attempt, version, seq, created_at,
+          updated_at, started_at, event, action, actor, idempotency_key)
+        SELECT '\(id)', 'queued', 0, '{"a":1}', 1, 1, 1, ifnull(max(seq), 0) + 1, 1000, 1000, 1000,
+          'start', 'start', 'host', 'key' FROM transitions
+        """
+      )
+    }
+    try shell.run(
+      """
+      UPDATE renders SET state='rendering', event='progress', version=2, progress=40, render_id='r'
+        WHERE id='video';
+      INSERT INTO leases VALUES ('n', 'h', 1, 9);
+      """
+    )
+    let rows = try shell.rows("SELECT seq, id, state, actor, at FROM transitions")
+    try shell.close()
+
+    let store = try RenderStore.open(folder.database)
+    let render = try store.render("video")
+    #expect((render.state, render.progress, render.version) == (.rendering, 40, 2))
+    #expect(render.metadata.text == #"{"a":1}"#)
+    #expect(try store.history(of: "video", after: 0, limit: 9).map(\.seq) == [1, 3])
+    let again = Command(id: "other", action: .event(.start), idempotencyKey: "key")
+    #expect(try store.apply(again, at: Bench.noon).keyUse?.seq == 2)
+    let stale = Command(id: "other", action: .event(.start), context: Context(renderID: "r"))
+    #expect(try store.apply(stale, at: Bench.noon).change == nil)
+    #expect(try store.lease("n")?.token == 1)
+    store.close()
+
+    let after = try Shell(folder.database)
+    #expect(try after.rows("SELECT seq, id, state, actor, at FROM transitions") == rows)
+    let fresh = try Bench()
+    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+    #expect(try after.rows(schema) == Shell(fresh.path).rows(schema))
+    #expect(try after.rows("PRAGMA user_version") == ["\(Schema.version)"])
+    #expect(try after.rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
   @Test("a store of a newer version is refused")
   func newerVersion() throws {
     try makeStore()

@@ -118,15 +118,14 @@ extension RenderStore {
     guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
   }
 
-  /// Runs the migrations that are missing, in one transaction.
+  /// Makes the schema this version's, in one transaction.
   ///
   /// Not by GRDB's `DatabaseMigrator`: it makes a table of its own before the first migration, and
   /// a process killed between the two would leave a database that looks like somebody else's.
   private static func migrate(_ database: Database, from version: Int64) throws {
     try database.inTransaction(.immediate) {
-      for migration in Schema.migrations.dropFirst(Int(version)) {
-        try database.execute(sql: migration.sql)
-      }
+      guard let sql = Schema.migration(from: version) else { return .rollback }
+      try database.execute(sql: sql)
       try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
       try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
       return .commit

@@ -1,4 +1,4 @@
-/// The schema, as numbered migrations: forward only, never edited once released.
+/// The schema, and how older ones become it.
 ///
 /// The store defends itself: whoever writes to it, with a SQL shell or an old script, keeps to the
 /// machine's table, and every change lands in the log. A change by hand is
@@ -16,12 +16,54 @@ enum Schema {
   /// "rsta", so that `file` and others can tell the database (sqlite.org/pragma.html).
   static let applicationID: Int64 = 0x7273_7461
 
-  /// One entry a version; `user_version` is how many have run.
-  static let migrations: [(name: String, sql: String)] = [
-    ("1 renders, log, leases", renders + log + renderIDs + leases + triggers)
-  ]
+  /// The `user_version` of this schema.
+  static let version: Int64 = 2
 
-  static var version: Int64 { Int64(migrations.count) }
+  /// What makes an empty database ours.
+  static let creation = renders + log + renderIDs + leases + triggers
+
+  /// What makes a schema of an older version this one: never edited once released.
+  ///
+  /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
+  /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
+  static func migration(from version: Int64) -> String? {
+    switch version {
+    case 0: creation
+    case 1: fromVersion1
+    default: nil
+    }
+  }
+
+  private static let fromVersion1 = """
+    DROP INDEX renders_by_state;
+    DROP INDEX renders_by_deadline;
+    DROP INDEX transitions_by_id;
+    DROP INDEX transitions_by_key;
+    DROP TRIGGER renders_begin;
+    DROP TRIGGER renders_change;
+    DROP TRIGGER renders_stamp;
+    DROP TRIGGER renders_keep;
+    DROP TRIGGER renders_first_log;
+    DROP TRIGGER renders_log;
+    DROP TRIGGER renders_log_by_hand;
+    DROP TRIGGER transitions_append;
+    DROP TRIGGER transitions_no_edit;
+    DROP TRIGGER transitions_no_delete;
+    ALTER TABLE renders RENAME TO renders_1;
+    ALTER TABLE transitions RENAME TO transitions_1;
+    \(renders)\(log)
+    INSERT INTO renders
+      SELECT row, id, state, progress, render_id, bucket_name, video_url, error, metadata, run,
+        attempt, version, seq, created_at, updated_at, started_at, queued_ms, stall_ms, total_ms,
+        deadline_at, event, NULL
+      FROM renders_1;
+    INSERT INTO transitions
+      SELECT *, ifnull(lag(seq) OVER (PARTITION BY id ORDER BY seq), 0) FROM transitions_1
+      ORDER BY seq;
+    DROP TABLE renders_1;
+    DROP TABLE transitions_1;
+    \(triggers)
+    """
 
   private static let renders = """
     CREATE TABLE renders (
