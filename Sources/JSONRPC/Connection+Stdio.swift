@@ -12,7 +12,7 @@ extension Connection {
     maximumLineBytes: Int = defaultMaximumLineBytes,
     readingParams: @escaping ParamsReading = { _, _ in nil }
   ) -> Connection {
-    let connection = Connection()
+    let connection = Connection { writeWithoutWaiting($0, to: output) }
     let reader = Thread {
       let receiver = LineReceiver(
         inbox: connection.inbox,
@@ -77,6 +77,19 @@ private func writeLines(of outbox: Outbox, to descriptor: Int32) {
       return
     }
   }
+}
+
+/// Writes as much of a few bytes as can be written now.
+///
+/// - Returns: how many bytes that was; 0 also where it fails: the thread that writes will see why.
+private func writeWithoutWaiting(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  // Node gives its children sockets, a shell gives them pipes.
+  let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+  let sent = send(descriptor, bytes.baseAddress, bytes.count, flags)
+  if sent < 0, errno == ENOTSOCK, isReady(descriptor, for: POLLOUT, milliseconds: 0) {
+    return max(0, write(descriptor, bytes.baseAddress, bytes.count))
+  }
+  return max(0, sent)
 }
 
 /// Waits until a call would not block, if only because it fails; a negative time has no limit.

@@ -7,10 +7,10 @@ public struct Connection: Sendable {
   /// Rings whenever the inbox has news, the outbox has the room it was asked for, or one breaks.
   public let doorbell: Doorbell
 
-  init() {
+  init(writeAtOnce: ((UnsafeRawBufferPointer) -> Int)? = nil) {
     doorbell = Doorbell()
     inbox = Inbox(doorbell: doorbell)
-    outbox = Outbox(doorbell: doorbell)
+    outbox = Outbox(doorbell: doorbell, writeAtOnce: writeAtOnce)
   }
 
   /// Ends the connection because the host is gone: nothing more is read, nothing more is written.

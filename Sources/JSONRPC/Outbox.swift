@@ -1,6 +1,9 @@
 internal import Foundation
 
 /// What is to be written: bytes in order, taken by the one thread that writes.
+///
+/// A few lines that nothing stands before are written by the thread that puts them, if that takes no
+/// waiting: waking another thread takes longer than most answers.
 public final class Outbox: @unchecked Sendable {
   private let condition = NSCondition()
   private let doorbell: Doorbell
@@ -10,20 +13,46 @@ public final class Outbox: @unchecked Sendable {
   private var wantsRoomBelow: Int?
   private var hasEnded = false
   private var isBrokenOff = false
+  /// Writes what can be written without waiting, and says how many bytes that was.
+  private let writeAtOnce: ((UnsafeRawBufferPointer) -> Int)?
+  /// So many bytes are written at once; a pipe that has room has room for these (pipe(7), PIPE_BUF).
+  private static let mostAtOnce = 4_096
 
-  init(doorbell: Doorbell) {
+  init(doorbell: Doorbell, writeAtOnce: ((UnsafeRawBufferPointer) -> Int)? = nil) {
     self.doorbell = doorbell
+    self.writeAtOnce = writeAtOnce
   }
 
   // MARK: - The side that produces
 
-  /// Appends whole lines.
+  /// Appends whole lines. One thread at a time.
   public func put(_ lines: [UInt8]) {
     guard !lines.isEmpty else { return }
+    guard let writeAtOnce, lines.count <= Self.mostAtOnce, reserve(lines.count) else {
+      append(lines[...])
+      return
+    }
+    let count = lines.withUnsafeBytes(writeAtOnce)
+    noteWritten(count)
+    guard count < lines.count else { return }
+    condition.withLock { inFlight = 0 }
+    append(lines[count...])
+  }
+
+  private func append(_ lines: ArraySlice<UInt8>) {
     condition.withLock {
       guard !isBrokenOff else { return }
       if waiting.isEmpty, inFlight == 0 { condition.broadcast() }
       waiting.append(contentsOf: lines)
+    }
+  }
+
+  /// Takes the place of the thread that writes, if it has nothing to do.
+  private func reserve(_ count: Int) -> Bool {
+    condition.withLock {
+      guard waiting.isEmpty, inFlight == 0, !isBrokenOff else { return false }
+      inFlight = count
+      return true
     }
   }
 

@@ -1,4 +1,5 @@
 import Support
+import Synchronization
 import Testing
 
 @testable import JSONRPC
@@ -39,6 +40,41 @@ struct OutboxTests {
     outbox.end()
     #expect(writing.outcome() == Array(0..<200))
     #expect(outbox.next() == nil)
+  }
+
+  @Test("a few bytes that nothing stands before are written at once, as far as that goes")
+  func atOnce() {
+    let pipe = Mutex((room: 3, bytes: [UInt8]()))
+    let outbox = Outbox(doorbell: doorbell) { bytes in
+      pipe.withLock { pipe in
+        let count = min(pipe.room, bytes.count)
+        pipe.room -= count
+        pipe.bytes += bytes.prefix(count)
+        return count
+      }
+    }
+    outbox.put([1, 2])
+    #expect(pipe.withLock { $0.bytes } == [1, 2])
+    #expect(outbox.bytesWritten == 2)
+    #expect(outbox.hasRoom(below: 1))
+    outbox.put([3, 4, 5])
+    #expect(pipe.withLock { $0.bytes } == [1, 2, 3])
+    pipe.withLock { $0.room = 100 }
+    outbox.put([6])
+    #expect(pipe.withLock { $0.bytes } == [1, 2, 3], "nothing overtakes what waits")
+    #expect(outbox.next() == [4, 5, 6])
+    outbox.put([7])
+    outbox.noteWritten(3)
+    #expect(outbox.next() == [7], "nor what is being written")
+    outbox.noteWritten(1)
+    outbox.put([8])
+    #expect(pipe.withLock { $0.bytes } == [1, 2, 3, 8])
+    let many = [UInt8](repeating: 9, count: 5_000)
+    outbox.put(many)
+    #expect(outbox.next() == many)
+    outbox.breakOff()
+    outbox.put([10])
+    #expect(pipe.withLock { $0.bytes } == [1, 2, 3, 8])
   }
 
   @Test("what is being written takes room until it is")
