@@ -25,7 +25,7 @@ public final class Outbox: @unchecked Sendable {
 
   // MARK: - The side that produces
 
-  /// Appends whole lines. One thread at a time.
+  /// Appends whole lines; for one thread at a time.
   public func put(_ lines: [UInt8]) {
     guard !lines.isEmpty else { return }
     guard let writeAtOnce, lines.count <= Self.mostAtOnce, reserve(lines.count) else {
