@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { statusStream } from 'renderstate/next'
 import { killSidecar, open, until } from './support/sidecar.mjs'
 import { sseReader } from './support/sse.mjs'
@@ -13,8 +15,8 @@ const subscriptions = async (client) => (await client.stats()).subscriptions
 const ids = (events) => events.map((event) => event.id)
 const states = (events) => events.map((event) => event.data.status)
 
-async function stream(client, target = 'a', { lastEventId, ...options } = {}) {
-  const response = await statusStream(client, request(lastEventId), target, options)
+async function stream(client, target = 'a', { lastEventId, init, ...options } = {}) {
+  const response = await statusStream(client, request(lastEventId, init), target, options)
   assert.equal(response.status, 200)
   return sseReader(response)
 }
@@ -131,6 +133,21 @@ test('a viewer that does not read costs the latest status, and gets no other', a
   await client.transition('a', 'progress')
   await next.events((event) => event.id === '54')
   assert.deepEqual(states(await slow.events((event) => event.id === '54')), ['rendering'], 'the end was over before it was read')
+})
+
+test('an abort ends the stream also of a request that nobody else holds any more', async (t) => {
+  const { client } = open(t)
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc')
+  const controller = new AbortController()
+  const viewer = await stream(client, 'a', { init: { signal: controller.signal } })
+  await viewer.next()
+  for (let round = 0; round < 3; round += 1) {
+    await new Promise(setImmediate)
+    collectGarbage()
+  }
+  controller.abort()
+  await until(async () => (await subscriptions(client)) === 0, 'the stream ends')
 })
 
 test('viewers of a render share one subscription; abort, cancel and the longest life free it', async (t) => {

@@ -68,8 +68,13 @@ export async function statusStream(
     await watch.return?.()
     throw error
   }
-  return new Response(streamed(watch, events, options), { headers })
+  const body = streamed(watch, events, options)
+  requests.set(body, request)
+  return new Response(body, { headers })
 }
+
+/** Keeps each request for as long as its stream lives: one that is collected takes along the link to the signal it was made with. */
+const requests = new WeakMap<ReadableStream, Request>()
 
 function isOver({ state }: Status): boolean {
   return TERMINAL_STATES.includes(state)
