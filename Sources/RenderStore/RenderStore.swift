@@ -34,7 +34,7 @@ public final class RenderStore {
   private let queue: DatabaseQueue
   let handle: OpaquePointer
   private var preparedStatements: Statements?
-  private let walSize = WALSize()
+  private let writeAheadLog = WriteAheadLog()
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
 
@@ -52,12 +52,12 @@ public final class RenderStore {
     // GRDB observes the transactions it runs; ours go past it, and it must not see halves of them.
     sqlite3_commit_hook(handle, nil, nil)
     sqlite3_rollback_hook(handle, nil, nil)
-    let context = Unmanaged.passUnretained(walSize).toOpaque()
+    let context = Unmanaged.passUnretained(writeAheadLog).toOpaque()
     sqlite3_wal_hook(
       handle,
       { context, _, _, pages in
         guard let context else { return SQLITE_OK }
-        Unmanaged<WALSize>.fromOpaque(context).takeUnretainedValue().pages = pages
+        Unmanaged<WriteAheadLog>.fromOpaque(context).takeUnretainedValue().pages = pages
         return SQLITE_OK
       },
       context
@@ -89,6 +89,7 @@ public final class RenderStore {
     sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
     try statements.beginImmediate.run()
     do throws(StoreError) {
+      writeAheadLog.lengthenIfShort(handle)
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
@@ -134,11 +135,11 @@ public final class RenderStore {
   /// Moves what the write-ahead log holds into the database file where that has become worth it and
   /// nobody is writing; to be called between groups.
   public func checkpointIfDue() {
-    guard walSize.isCheckpointDue, gate.enterIfFree() else { return }
+    guard writeAheadLog.isCheckpointDue, gate.enterIfFree() else { return }
     defer { gate.leave() }
     var pages: Int32 = 0
     sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)
-    walSize.noteCheckpoint(at: pages)
+    writeAheadLog.noteCheckpoint(at: pages)
   }
 
   /// A watch on commits of any process; nil where the system has none left.
@@ -164,23 +165,4 @@ public final class RenderStore {
   }
 
   static let lockSuffix = ".lock"
-}
-
-/// How far the write-ahead log has grown, and when that calls for a checkpoint.
-private final class WALSize {
-  /// Pages in the log after the last commit; small again after it was begun anew.
-  var pages: Int32 = 0
-  private var checkpointed: Int32 = 0
-
-  /// 16 MiB of pages: rare enough to cost little, small enough to be quick.
-  private static let interval: Int32 = 4_096
-
-  var isCheckpointDue: Bool {
-    if pages < checkpointed { checkpointed = 0 }
-    return pages - checkpointed >= Self.interval
-  }
-
-  func noteCheckpoint(at pages: Int32) {
-    checkpointed = max(pages, self.pages)
-  }
 }

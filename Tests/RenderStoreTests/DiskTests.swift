@@ -76,6 +76,30 @@ struct DiskTests {
     gate.leave()
   }
 
+  @Test("the log's file is longer than what it holds, and whoever recovers it reads just that")
+  func reserve() throws {
+    let bench = try Bench()
+    try bench.take(.start)
+    try bench.take(.progress)
+    let walBytes = try bench.store.size().walBytes
+    #expect(walBytes > 1 << 20)
+    for _ in 0..<20 { try bench.take(.progress) }
+    #expect(try bench.store.size().walBytes == walBytes, "small commits do not lengthen it")
+    let crashed = try TemporaryFolder()
+    for suffix in ["", "-wal"] {
+      let file = URL(filePath: bench.path + suffix)
+      // The store is done with: locks that this drops are nobody's.
+      try Data(contentsOf: file).write(to: URL(filePath: crashed.database + suffix))
+    }
+    let recovered = try RenderStore.open(crashed.database)
+    #expect(try recovered.head() == 22)
+    #expect(
+      try recovered.apply(Command(id: "video", action: .event(.fail)), at: Bench.noon).change?.seq
+        == 23
+    )
+    #expect(try Shell(crashed.database).rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
   // MARK: - A full disk
 
   @Test("a full disk refuses what it cannot keep, serves readers, and goes on when there is room")
