@@ -98,7 +98,8 @@ let package = Package(
     .executableTarget(
       name: "renderstate",
       dependencies: [
-        "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", arguments, logging,
+        "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", "SQLiteConfig", arguments,
+        logging,
       ],
       swiftSettings: settings
     ),

@@ -14,9 +14,10 @@ struct RenderStateCommand: ParsableCommand {
         $ echo '{"jsonrpc":"2.0","id":1,"method":"stats"}' \\
             | renderstate serve --database renders.sqlite
 
-      To see it at work with a real video: `renderstate demo`.
+      To see it at work with a real video: `renderstate demo`. To see how fast it is on your disk: \
+      `renderstate bench`.
       """,
     version: version,
-    subcommands: [Serve.self, Demo.self]
+    subcommands: [Serve.self, Demo.self, Bench.self]
   )
 }

@@ -84,24 +84,15 @@ struct Serve: ParsableCommand {
     guard (1...(1 << 30)).contains(maxLineBytes) else {
       throw ValidationError("--max-line-bytes must be from 1 to \(1 << 30).")
     }
-    guard !databasePath.isEmpty else {
-      throw ValidationError("--database (or RENDERSTATE_DATABASE) must name a file.")
-    }
+    try DatabasePath.validate(database)
   }
 
   func run() throws {
     let watch = HostWatch()
     let output = try OwnedOutput.take()
     let logger = Logger(label: "renderstate") { _ in StandardErrorLog() }
-    guard !namesPostgreSQL else {
-      // The URL is not repeated: it may hold a password.
-      StandardErrorLog.write(
-        """
-        renderstate: this build has no PostgreSQL store; give a file path with --database (or \
-        RENDERSTATE_DATABASE), like renders.sqlite
-        """
-      )
-      throw ExitCode(1)
+    guard !DatabasePath.namesPostgreSQL(DatabasePath.chosen(database)) else {
+      throw ExitCode.failure(DatabasePath.noPostgreSQL)
     }
     let store: RenderStore
     do {
@@ -130,21 +121,13 @@ struct Serve: ParsableCommand {
     store.close()
   }
 
-  private var databasePath: String {
-    database ?? ProcessInfo.processInfo.environment["RENDERSTATE_DATABASE"] ?? "renderstate.sqlite"
-  }
-
-  private var namesPostgreSQL: Bool {
-    let path = databasePath.lowercased()
-    return path.hasPrefix("postgres://") || path.hasPrefix("postgresql://")
-  }
-
   private func openStore(_ logger: Logger) throws(StoreOpenError) -> RenderStore {
     let options = RenderStore.Options(
       synchronous: synchronous,
       busyTimeout: .milliseconds(busyTimeout.milliseconds)
     )
-    return try RenderStore.open(path: databasePath, options: options, logger: logger)
+    let path = DatabasePath.chosen(database)
+    return try RenderStore.open(path: path, options: options, logger: logger)
   }
 }
 

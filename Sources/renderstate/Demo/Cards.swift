@@ -23,23 +23,16 @@ struct Cards {
     let attempt = change.map { "attempt \($0.attempt)" } ?? ""
     let title = paint(id, .bold) + paint(attempt.paddedLeft(to: width - id.count), .dim)
     guard let change else {
-      return [title, bar(0, width, .dim), fit("idle", width, .dim), fit("", width, .plain)]
+      let bar = paint.bar(0, width: width, .dim)
+      return [title, bar, fit("idle", width, .dim), fit("", width, .plain)]
     }
     let style = Paint.Style(state: change.state)
     let actor = change.actor.map { " · \($0)" } ?? ""
     let state =
       paint(change.state, style)
       + fit(actor, width - change.state.count, .dim)
-    return [title, bar(change.progress, width, style), state, fit(change.outcome, width, .dim)]
-  }
-
-  private func bar(_ progress: Double, _ width: Int, _ style: Paint.Style) -> String {
-    let percent = " \(Int(progress.rounded()))".paddedLeft(to: 4) + " %"
-    let cells = width - percent.count
-    let halves = Int((progress / 100 * Double(cells * 2)).rounded())
-    let done = String(repeating: "━", count: halves / 2) + (halves % 2 == 1 ? "╸" : "")
-    let left = String(repeating: "─", count: cells - done.count)
-    return paint(done, style) + paint(left, .dim) + percent
+    let bar = paint.bar(change.progress, width: width, style)
+    return [title, bar, state, fit(change.outcome, width, .dim)]
   }
 
   private func fit(_ text: String, _ width: Int, _ style: Paint.Style) -> String {

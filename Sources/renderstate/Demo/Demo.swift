@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import Glibc
 
 /// The product at work, with real videos.
 struct Demo: ParsableCommand {
@@ -35,51 +34,49 @@ struct Demo: ParsableCommand {
     guard output != "" else { throw ValidationError("--output must name a folder.") }
   }
 
-  private enum Ending {
-    case told
-    case failed(any Error)
-    /// Nobody wants to see more of it.
-    case stopped(signal: Int32)
-  }
-
   func run() throws {
-    let ending = Promise<Ending>()
-    watchSignals { ending.put(.stopped(signal: $0)) }
-    let workplace = try attempt { try Workplace(output: output) }
-    let screen = makeScreen { ending.put(.stopped(signal: SIGPIPE)) }
-    Thread.detachNewThread {
-      do {
-        try show(on: screen, workplace)
-        ending.put(.told)
-      } catch {
-        ending.put(.failed(error))
-      }
+    let work = StoppableWork()
+    let (videos, workplace) = try ExitCode.onFailure {
+      (
+        try VideoFolder(output: output),
+        try Workplace(
+          in: Self.temporaryFolder,
+          name: "renderstate-demo-work",
+          advice: Self.adviceForTemporaryFolder
+        )
+      )
     }
-    let outcome = ending.wait()
+    // What ffmpeg says is shorter where it is given names instead of paths.
+    _ = FileManager.default.changeCurrentDirectoryPath(workplace.folder.fileSystemPath)
+    let screen: any Screen =
+      Terminal.output.canDraw
+      ? LiveScreen(ids: Story.ids, onHangUp: work.hangUp) : PlainScreen(onHangUp: work.hangUp)
+    let ending = work.run { try show(on: screen, workplace, videos) }
     screen.settle()
-    switch outcome {
-    case .told:
-      workplace.close(keepingVideos: true)
-    case .failed(let error):
-      workplace.close(keepingVideos: false)
-      throw failure(error)
-    case .stopped(let signal):
-      workplace.close(keepingVideos: false)
-      if signal != SIGPIPE {
-        // The terminal has written ^C.
-        if Terminal.canDraw { screen.print([""]) }
-        StandardErrorLog.write("renderstate: stopped; nothing is left running or lying about")
-      }
-      throw ExitCode(128 + signal)
-    }
+    workplace.close()
+    if case .done = ending { return }
+    videos.remove()
+    try ending.throwUnlessDone()
   }
 
-  private func show(on screen: any Screen, _ workplace: Workplace) throws {
+  /// Taken once, before the working directory is another one.
+  private static let temporaryFolder = FileManager.default.temporaryDirectory.absoluteURL
+  private static let adviceForTemporaryFolder = "set TMPDIR to one"
+
+  static func makeTemporaryFolder(_ name: String) throws -> URL {
+    try Workplace.makeFolder(in: temporaryFolder, name: name, advice: adviceForTemporaryFolder)
+  }
+
+  private func show(
+    on screen: any Screen,
+    _ workplace: Workplace,
+    _ videos: VideoFolder
+  ) throws {
     let paint = Paint.asWanted
     screen.print([paint("renderstate demo", .bold) + ": three renders, one owner of their state"])
     let encoder: any Encoder
     do {
-      encoder = try FFmpeg(workplace)
+      encoder = try FFmpeg(workplace, videos)
       screen.print(["ffmpeg renders; the bars move by the sidecar's notifications"])
     } catch let unusable as FFmpeg.Unusable {
       encoder = SimulatedEncoder()
@@ -88,44 +85,6 @@ struct Demo: ParsableCommand {
     screen.print([""])
     let report = try Story(workplace, encoder, screen).tell()
     screen.settle()
-    screen.print(report.lines(width: Terminal.canDraw ? Terminal.size.columns : nil, paint))
-  }
-
-  private func makeScreen(onHangUp: @escaping @Sendable () -> Void) -> any Screen {
-    Terminal.canDraw
-      ? LiveScreen(ids: Story.ids, onHangUp: onHangUp) : PlainScreen(onHangUp: onHangUp)
-  }
-
-  /// Hears what would end the process; to be called before any thread starts.
-  private func watchSignals(_ body: @escaping @Sendable (Int32) -> Void) {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
-    signal(SIGPIPE, SIG_IGN)
-    Thread.detachNewThread { [signals] in
-      var signals = signals
-      var signal: Int32 = 0
-      while sigwait(&signals, &signal) == 0 { body(signal) }
-    }
-  }
-
-  private func attempt<Value>(_ body: () throws -> Value) throws -> Value {
-    do {
-      return try body()
-    } catch {
-      throw failure(error)
-    }
-  }
-
-  private func failure(_ error: any Error) -> ExitCode {
-    let text =
-      switch error {
-      case let error as DemoError: error.message
-      case let refusal as Refusal: "the sidecar refused what the demo asked: \(refusal.line)"
-      default: "\(error)"
-      }
-    StandardErrorLog.write("renderstate: \(text)")
-    return ExitCode(1)
+    screen.print(report.lines(width: Terminal.output.columnsIfDrawing, paint))
   }
 }

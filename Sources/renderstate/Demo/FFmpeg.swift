@@ -7,13 +7,14 @@ struct FFmpeg: Encoder {
   private let path: String
   private let codec: [String]
   private let workplace: Workplace
+  private let videos: VideoFolder
 
   /// Why there is no ffmpeg to use, in one line.
   struct Unusable: Error {
     let reason: String
   }
 
-  init(_ workplace: Workplace) throws {
+  init(_ workplace: Workplace, _ videos: VideoFolder) throws {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     let paths = folders.map { "\($0)/ffmpeg" }
     guard let path = paths.first(where: { access($0, X_OK) == 0 }) else {
@@ -33,6 +34,7 @@ struct FFmpeg: Encoder {
     }
     self.path = path
     self.workplace = workplace
+    self.videos = videos
     // Without a look ahead, what is reported is what has been rendered.
     codec =
       hasX264
@@ -75,7 +77,7 @@ struct FFmpeg: Encoder {
     guard ending == .exited(0) else {
       throw EncodingFailure(lastLine: ffmpeg.lastLogLine ?? "ffmpeg \(ending) and said nothing")
     }
-    let video = try workplace.keep(file)
+    let video = try videos.keep(workplace.folder.appending(path: file))
     let attributes = try FileManager.default.attributesOfItem(atPath: video.fileSystemPath)
     let bytes = (attributes[.size] as? NSNumber)?.int64Value ?? 0
     return EncodedVideo(url: video.absoluteString, file: (video.fileSystemPath, bytes))

@@ -48,7 +48,7 @@ final class LiveScreen: Screen {
   /// Draws the bars anew, below a line that stays, in one write so that nothing flickers.
   private func draw(_ state: inout State, above line: EventLine?) {
     guard state.isLive else { return }
-    let columns = Terminal.size.columns
+    let columns = Terminal.output.size.columns
     // A window that has become narrower has broken the lines that were drawn.
     let rows = state.drawn.reduce(0) { $0 + max(1, ($1 + columns - 1) / columns) }
     var text = rows > 0 ? "\r\u{1B}[\(rows)A" : ""
@@ -62,6 +62,6 @@ final class LiveScreen: Screen {
   }
 
   private func write(_ text: String) {
-    if !writeAll(Array(text.utf8), to: STDOUT_FILENO) { onHangUp() }
+    if !writeText(text, to: STDOUT_FILENO) { onHangUp() }
   }
 }

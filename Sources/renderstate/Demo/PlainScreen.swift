@@ -33,6 +33,6 @@ final class PlainScreen: Screen {
 
   func print(_ lines: [String]) {
     let text = lines.map { $0 + "\n" }.joined()
-    if !writeAll(Array(text.utf8), to: STDOUT_FILENO) { onHangUp() }
+    if !writeText(text, to: STDOUT_FILENO) { onHangUp() }
   }
 }

@@ -27,7 +27,7 @@ final class SidecarClient: Sendable {
   ) throws {
     child = try workplace.start(
       "/proc/self/exe",
-      ["serve", "--database", workplace.database],
+      ["serve", "--database", workplace.path("demo.sqlite")],
       log: log
     )
     Thread.detachNewThread { self.readLines(notify, end) }
@@ -53,17 +53,8 @@ final class SidecarClient: Sendable {
       pending.lastID += 1
       pending.answers[pending.lastID] = answer
       var writer = JSONWriter()
-      writer.beginObject()
-      writer.member("jsonrpc", .string("2.0"))
-      writer.member("id", .integer(pending.lastID))
-      writer.member("method", .string(method))
-      writer.key("params")
-      writer.beginObject()
-      params(&writer)
-      writer.endObject()
-      writer.endObject()
-      writer.endLine()
-      child.write(writer.bytes)
+      writer.request(pending.lastID, method, params: params)
+      child.write(writer.bytes[...])
     }
     return answer
   }
@@ -92,14 +83,14 @@ final class SidecarClient: Sendable {
     end()
   }
 
-  private var endedError: DemoError {
+  private var endedError: CommandError {
     let reason = child.lastLogLine.map { "; it said last: \($0)" } ?? ""
-    return DemoError(message: "the sidecar, process \(pid), ended before its time\(reason)")
+    return CommandError(message: "the sidecar, process \(pid), ended before its time\(reason)")
   }
 }
 
 /// An error a sidecar answered with.
-struct Refusal: Error {
+struct Refusal: Error, CustomStringConvertible {
   let error: JSON
   /// The line as it came over the pipe.
   let line: String
@@ -108,6 +99,8 @@ struct Refusal: Error {
 
   /// As in "conflict (-32002)".
   var name: String { "\(kind ?? "error") (\(error["code"]?.whole ?? 0))" }
+
+  var description: String { "the sidecar refused what the demo asked: \(line)" }
 
   static func resultOrThrow(_ message: JSON, line: String) throws -> JSON {
     if let error = message["error"] { throw Refusal(error: error, line: line) }

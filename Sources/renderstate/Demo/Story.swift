@@ -130,7 +130,7 @@ final class Story: Sendable {
       end = transition("fail", "error", .string(failure.lastLine))
       if case .pattern = encoding.input {
         try sidecar.call(end)
-        throw DemoError(message: "\(encoding.name) could not be rendered: \(failure.lastLine)")
+        throw CommandError(message: "\(encoding.name) could not be rendered: \(failure.lastLine)")
       }
     }
     end.idempotencyKey = "end-\(renderID)"
@@ -164,7 +164,7 @@ final class Story: Sendable {
       }
     }
     guard let winner, let loser else {
-      throw DemoError(message: "a race has one winner and one loser; this one had not: a defect")
+      throw CommandError(message: "a race has one winner and one loser; this one had not: a defect")
     }
     let outcome = RaceOutcome(winner: winner.pid, loser: loser.pid, refusal: loser.refusal)
     race.withLock { $0 = outcome }

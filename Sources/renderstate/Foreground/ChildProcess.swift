@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// A program run with pipes at its stdin and stdout, its stderr in a file.
 ///
-/// It is in a process group of its own: Ctrl-C reaches the demo alone, which then ends what it
+/// It is in a process group of its own: Ctrl-C reaches the command alone, which then ends what it
 /// started in order.
 final class ChildProcess: Sendable {
   enum Ending: Equatable, CustomStringConvertible {
@@ -29,7 +29,8 @@ final class ChildProcess: Sendable {
 
   /// Not to be called by two threads at once: the pipes of one would be inherited by the other.
   ///
-  /// `log` is the file for its stderr.
+  /// The executable is looked for on the PATH if its name has no slash; `log` is the file for its
+  /// stderr.
   init(_ executable: String, _ arguments: [String], log: URL) throws {
     self.log = log
     let stdin = try Self.makePipe()
@@ -53,12 +54,13 @@ final class ChildProcess: Sendable {
     let argv = ([executable] + arguments).map { strdup($0) } + [nil]
     defer { for argument in argv { free(argument) } }
     var pid = pid_t()
-    let error = posix_spawn(&pid, executable, &actions, &attributes, argv, environ)
+    let error = posix_spawnp(&pid, executable, &actions, &attributes, argv, environ)
     self.pid = pid
     input = Mutex(stdin.writeEnd)
     output = stdout.readEnd
     guard error == 0 else {
-      throw DemoError(message: "\(executable) cannot be run: \(String(cString: strerror(error)))")
+      let reason = String(cString: strerror(error))
+      throw CommandError(message: "\(executable) cannot be run: \(reason)")
     }
     Thread.detachNewThread { self.reap() }
   }
@@ -68,12 +70,12 @@ final class ChildProcess: Sendable {
     close(output)
   }
 
-  /// Writes a line, all of it.
-  func write(_ line: [UInt8]) {
+  /// Writes lines, all of them.
+  func write(_ lines: ArraySlice<UInt8>) {
     input.withLock { input in
       guard let input else { return }
       // A child that has gone shows at its output.
-      _ = writeAll(line, to: input)
+      _ = writeAll(lines, to: input)
     }
   }
 
@@ -84,21 +86,15 @@ final class ChildProcess: Sendable {
     }
   }
 
+  /// Its output; to be made once, and not to be used longer than the child.
+  func lines() -> LineReader {
+    LineReader(output)
+  }
+
   /// Reads its output up to the end, line by line.
   func forEachLine(_ body: (String) throws -> Void) rethrows {
-    var rest: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(output, &buffer, buffer.count)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
-      var lines = (rest + buffer[..<count]).split(
-        separator: UInt8(ascii: "\n"),
-        omittingEmptySubsequences: false
-      )
-      rest = Array(lines.removeLast())
-      for line in lines { try body(String(decoding: line, as: UTF8.self)) }
-    }
+    let lines = lines()
+    while let line = lines.next() { try body(String(decoding: line, as: UTF8.self)) }
   }
 
   /// The last line it wrote to stderr.
@@ -144,14 +140,14 @@ final class ChildProcess: Sendable {
   private static func makePipe() throws -> (readEnd: Int32, writeEnd: Int32) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {
-      throw DemoError(message: "no pipe can be made: \(String(cString: strerror(errno)))")
+      throw CommandError(message: "no pipe can be made: \(String(cString: strerror(errno)))")
     }
     // Ends that other children inherit would keep a stream from ending.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     return (ends[0], ends[1])
   }
 
-  /// Undoes for the child what the demo does to its own signals.
+  /// Undoes for the child what the command does to its own signals.
   private static func resetSignals(_ attributes: inout posix_spawnattr_t) {
     var none = sigset_t()
     sigemptyset(&none)
@@ -166,7 +162,7 @@ final class ChildProcess: Sendable {
 }
 
 /// Writes as slowly as it is taken; false where nobody takes it any more.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+func writeAll(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Bool {
   bytes.withUnsafeBytes { bytes in
     var rest = bytes
     while !rest.isEmpty {

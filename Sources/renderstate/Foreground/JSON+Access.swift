@@ -24,6 +24,20 @@ extension JSON {
 }
 
 extension JSONWriter {
+  /// The line of a request.
+  mutating func request(_ id: Int64, _ method: String, params: (inout JSONWriter) -> Void) {
+    beginObject()
+    member("jsonrpc", .string("2.0"))
+    member("id", .integer(id))
+    member("method", .string(method))
+    key("params")
+    beginObject()
+    params(&self)
+    endObject()
+    endObject()
+    endLine()
+  }
+
   /// A member, unless there is no value for it.
   mutating func member(_ key: String, _ value: JSON?) {
     guard let value else { return }

@@ -1,28 +1,41 @@
 internal import Foundation
 internal import Glibc
 
-/// What stdout is, as far as drawing goes.
-enum Terminal {
+/// What a stream is, as far as drawing goes.
+struct Terminal {
+  static let output = Terminal(descriptor: STDOUT_FILENO)
+  static let errors = Terminal(descriptor: STDERR_FILENO)
+
   /// The least in which three bars find room beside each other.
   static let leastColumns = 58
   private static let leastRows = 10
 
+  let descriptor: Int32
+
   /// Whether something can be drawn in place.
-  static var canDraw: Bool {
-    guard isatty(STDOUT_FILENO) != 0 else { return false }
+  var canDraw: Bool {
+    guard isatty(descriptor) != 0 else { return false }
     switch ProcessInfo.processInfo.environment["TERM"] {
     case nil, "", "dumb": return false
-    default: return size.columns >= leastColumns && size.rows >= leastRows
+    default: return size.columns >= Self.leastColumns && size.rows >= Self.leastRows
     }
   }
 
+  /// What lines should not be longer than; nil where they may be as long as they come.
+  var columnsIfDrawing: Int? { canDraw ? size.columns : nil }
+
   /// As it is now: windows are resized.
-  static var size: (columns: Int, rows: Int) {
+  var size: (columns: Int, rows: Int) {
     var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
     else { return (80, 24) }
     return (Int(size.ws_col), Int(size.ws_row))
   }
+}
+
+/// As `writeAll`, for a text.
+func writeText(_ text: String, to descriptor: Int32) -> Bool {
+  writeAll(Array(text.utf8)[...], to: descriptor)
 }
 
 /// Colours, or nothing where none are wanted.
@@ -39,10 +52,12 @@ struct Paint: Sendable {
 
   let isOn: Bool
 
+  static var asWanted: Paint { wanted(on: .output) }
+
   /// For a terminal whose user has not said NO_COLOR (no-color.org).
-  static var asWanted: Paint {
+  static func wanted(on terminal: Terminal) -> Paint {
     let noColor = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
-    return Paint(isOn: Terminal.canDraw && noColor.isEmpty)
+    return Paint(isOn: terminal.canDraw && noColor.isEmpty)
   }
 
   func callAsFunction(_ text: String, _ style: Style) -> String {
