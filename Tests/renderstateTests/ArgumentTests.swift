@@ -25,7 +25,12 @@ struct ArgumentTests {
       ["--max-line-bytes", "1073741825"], ["--max-line-bytes", "99999999999999999999"],
       ["--synchronous", "off"], ["--unknown"], ["--database"], ["--database", ""], ["something"],
     ]
-    return (wrongDurations + others).map { ["serve"] + $0 } + [["unknown"], ["--unknown"]]
+    let bench = [
+      ["--duration", "99ms"], ["--duration", "61s"], ["--duration", "x"],
+      ["--synchronous", "off"], ["--database", ""],
+    ]
+    return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
+      + [["unknown"], ["--unknown"]]
   }()
 
   @Test("wrong arguments: exit code 64, a line on stderr, nothing on stdout, nothing made")
@@ -55,7 +60,9 @@ struct ArgumentTests {
 struct HelpTests {
   @Test(
     "the help is the committed text (re-made with RENDERSTATE_REGENERATE=1)",
-    arguments: [("renderstate", ["--help"]), ("serve", ["serve", "--help"])]
+    arguments: [
+      ("renderstate", ["--help"]), ("serve", ["serve", "--help"]), ("bench", ["bench", "--help"]),
+    ]
   )
   func help(name: String, arguments: [String]) throws {
     let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

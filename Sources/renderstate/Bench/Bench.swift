@@ -42,6 +42,9 @@ struct Bench: ParsableCommand {
   @Flag(help: "Print one JSON object instead of the table.")
   var json = false
 
+  static let adviceForDisk =
+    "make room on this disk, or name a database on another with --database"
+
   func validate() throws {
     guard (100...60_000).contains(duration.milliseconds) else {
       throw ValidationError("--duration must be from 100ms to 60s.")

@@ -55,8 +55,8 @@ final class BenchProgress: Sendable {
       guard state.measures > 0 else { return true }
       let running = min(Double(BenchWindow.now - state.began) / share, Double(state.measures))
       let title = state.title.padded(to: 24)
-      // The last column stays free: some terminals break a line that fills it.
-      let width = min(48, Terminal.errors.size.columns - 1 - title.count)
+      // There is room for ^C, or it would break the line.
+      let width = min(48, Terminal.errors.size.columns - 3 - title.count)
       let bar = paint.bar(percent(of: Double(state.done) + running), width: width, .cyan)
       _ = writeText("\r\u{1B}[?25l\(title)\(bar)\u{1B}[K", to: STDERR_FILENO)
       return true

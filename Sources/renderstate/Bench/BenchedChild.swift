@@ -127,9 +127,11 @@ final class BenchedChild {
   private func nextLine() throws -> UnsafeRawBufferPointer {
     if let line = lines.next() { return line }
     let ending = child.waitForEnd()
-    let reason = child.lastLogLine.map { "; it said last: \($0)" } ?? ""
+    let reason = child.lastLogLine.map { ": \($0)" } ?? ""
+    // Code 1 is a database that cannot be opened.
+    let advice = ending == .exited(1) ? Bench.adviceForDisk : "start the bench again"
     throw CommandError(
-      message: "process \(child.pid) \(ending) in the middle of the bench\(reason); start it again"
+      message: "process \(child.pid) \(ending) before its time\(reason); \(advice)"
     )
   }
 
@@ -137,11 +139,6 @@ final class BenchedChild {
     let text = String(decoding: line.prefix(500), as: UTF8.self)
     guard let message = try? JSON(reading: line), let reason = message["error"]?["message"]?.text
     else { return CommandError(message: "this is not what was asked for, a defect: \(text)") }
-    return CommandError(
-      message: """
-        the sidecar cannot go on: \(reason); make room on this disk, or name a database on another \
-        with --database
-        """
-    )
+    return CommandError(message: "the sidecar cannot go on: \(reason); \(Bench.adviceForDisk)")
   }
 }

@@ -43,11 +43,6 @@ final class SQLiteAlone {
   private func check(_ code: Int32) throws {
     guard code != SQLITE_OK else { return }
     let reason = String(cString: sqlite3_errmsg(connection))
-    throw CommandError(
-      message: """
-        SQLite cannot write: \(reason); make room on this disk, or name a database on another with \
-        --database
-        """
-    )
+    throw CommandError(message: "SQLite cannot write: \(reason); \(Bench.adviceForDisk)")
   }
 }

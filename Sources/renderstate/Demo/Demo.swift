@@ -72,7 +72,7 @@ struct Demo: ParsableCommand {
     _ workplace: Workplace,
     _ videos: VideoFolder
   ) throws {
-    let paint = Paint.asWanted
+    let paint = Paint.wanted(on: .output)
     screen.print([paint("renderstate demo", .bold) + ": three renders, one owner of their state"])
     let encoder: any Encoder
     do {

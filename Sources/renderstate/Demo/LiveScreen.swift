@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Bars beside each other, drawn in place; what happens to the renders runs by above them.
 final class LiveScreen: Screen {
-  private let paint = Paint.asWanted
+  private let paint = Paint.wanted(on: .output)
   private let state: Mutex<State>
   private let onHangUp: @Sendable () -> Void
 

@@ -52,8 +52,6 @@ struct Paint: Sendable {
 
   let isOn: Bool
 
-  static var asWanted: Paint { wanted(on: .output) }
-
   /// For a terminal whose user has not said NO_COLOR (no-color.org).
   static func wanted(on terminal: Terminal) -> Paint {
     let noColor = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
