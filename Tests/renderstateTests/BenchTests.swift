@@ -27,13 +27,14 @@ struct BenchTests {
     #expect(
       json.keys == [
         "renderstateVersion", "sqliteVersion", "synchronous", "folder", "processors",
-        "processorModel", "renders", "inFlight", "measures", "ratios", "memory",
+        "processorModel", "loadBefore", "renders", "inFlight", "measures", "ratios", "memory",
       ]
     )
     #expect(json["synchronous"]?.text == synchronous)
     #expect(json["folder"]?.text == realFolder + "/")
     #expect(json["sqliteVersion"]?.text?.hasPrefix("3.") == true)
     #expect(json["renderstateVersion"]?.text == RenderStateCommand.version)
+    #expect(try #require(json["loadBefore"]?.double) >= 0)
     for key in ["processors", "renders", "inFlight"] {
       #expect(try #require(json[key]?.whole) > 0)
     }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import JSON
 internal import RenderStore
 internal import SQLiteConfig
@@ -10,13 +11,16 @@ struct Surroundings: Sendable {
   let sqliteVersion = String(cString: sqlite3_libversion())
   let processors = ProcessInfo.processInfo.activeProcessorCount
   let processorModel = Self.readProcessorModel()
+  /// How many threads wanted a processor in the last minute, before the bench.
+  let load = Self.readLoad()
 
   func lines(_ paint: Paint) -> [String] {
     [
       paint("renderstate \(RenderStateCommand.version) bench", .bold)
         + ": SQLite \(sqliteVersion), synchronous \(synchronous.rawValue)",
       "in \(folder.fileSystemPath)",
-      "on \(processors) × \(processorModel ?? "a processor without a name")",
+      "on \(processors) × \(processorModel ?? "a processor without a name"), "
+        + "load before \(String(format: "%.1f", load))",
       "",
     ]
   }
@@ -28,6 +32,13 @@ struct Surroundings: Sendable {
     writer.member("folder", .string(folder.fileSystemPath))
     writer.member("processors", .integer(Int64(processors)))
     writer.member("processorModel", processorModel.map(JSON.string) ?? .null)
+    writer.member("loadBefore", .number((load * 100).rounded() / 100))
+  }
+
+  private static func readLoad() -> Double {
+    var load = 0.0
+    _ = getloadavg(&load, 1)
+    return load
   }
 
   /// As proc(5) has it; some architectures name none.
