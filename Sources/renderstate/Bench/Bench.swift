@@ -62,7 +62,7 @@ struct Bench: ParsableCommand {
         advice: "name a database in a folder that is there and writable with --database"
       )
     }
-    if !json { print(surroundings.lines(Paint.wanted(on: .output)), work) }
+    if !json, !write(surroundings.lines(.wanted(on: .output))) { work.hangUp() }
     let progress = BenchProgress(milliseconds: duration.milliseconds)
     let results = Promise<BenchResults>()
     let ending = work.run {
@@ -76,13 +76,12 @@ struct Bench: ParsableCommand {
       json
       ? [results.wait().json(surroundings)]
       : results.wait().lines(width: Terminal.output.columnsIfDrawing, .wanted(on: .output))
-    guard writeText(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO) else {
-      throw ExitCode(128 + SIGPIPE)
-    }
+    guard write(lines) else { throw ExitCode(128 + SIGPIPE) }
   }
 
-  private func print(_ lines: [String], _ work: StoppableWork) {
-    if !writeText(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO) { work.hangUp() }
+  /// Returns false where nobody reads it.
+  private func write(_ lines: [String]) -> Bool {
+    writeText(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
   }
 
   /// Where the database is or would be, with all links resolved: what is measured is its disk.
