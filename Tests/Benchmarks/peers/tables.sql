@@ -1,0 +1,46 @@
+-- The tables of the store, for its peers: without the checks and triggers that defend it, and with no index but their keys.
+CREATE TABLE renders (
+  row INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  progress REAL NOT NULL,
+  render_id TEXT,
+  bucket_name TEXT,
+  video_url TEXT,
+  error TEXT,
+  metadata TEXT NOT NULL,
+  run INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  queued_ms INTEGER,
+  stall_ms INTEGER,
+  total_ms INTEGER,
+  deadline_at INTEGER,
+  event TEXT NOT NULL,
+  actor TEXT
+) STRICT;
+
+CREATE TABLE transitions (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  event TEXT NOT NULL,
+  previous_state TEXT NOT NULL,
+  state TEXT NOT NULL,
+  progress REAL NOT NULL,
+  render_id TEXT,
+  bucket_name TEXT,
+  video_url TEXT,
+  error TEXT,
+  metadata TEXT,
+  run INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  actor TEXT,
+  at INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  idempotency_key TEXT
+) STRICT;
