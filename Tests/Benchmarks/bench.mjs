@@ -1,24 +1,26 @@
 // Runs the measurements that are named, or all, and writes the tables. `run` has prepared everything, and calls it.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { table } from './figures.mjs'
-import * as notifications from './measurements/notifications.mjs'
-import * as program from './measurements/program.mjs'
-import * as reading from './measurements/reading.mjs'
-import * as scale from './measurements/scale.mjs'
-import * as writing from './measurements/writing.mjs'
-import { Sidecar, binary, output } from './sidecar.mjs'
+import { notifications } from './measurements/notifications.mjs'
+import { memory, size, starting } from './measurements/program.mjs'
+import { reads, readsPiped } from './measurements/reading.mjs'
+import { million, processes, subscriptions } from './measurements/scale.mjs'
+import { lone, peers, piped, pipelined } from './measurements/writing.mjs'
+import { Sidecar, output } from './sidecar.mjs'
 
 /** How often everything is measured. What is compared is measured in turn, so that both have the same neighbours. */
 const ROUNDS = 3
 
 const folder = process.env.BENCH_FOLDER
 const path = (file) => fileURLToPath(new URL(file, import.meta.url))
-const measurements = { ...writing, ...reading, ...notifications, ...scale, ...program }
+const measurements = {
+  piped, pipelined, lone, reads, readsPiped, notifications, processes, million, subscriptions, starting, memory, size, peers
+}
 let files = 0
 
 /** What a measurement works with. */
@@ -99,12 +101,16 @@ async function heading() {
     versions.push(`PostgreSQL ${/[0-9.]+/.exec(say(process.env.BENCH_POSTGRES, '--version'))[0]}`)
     versions.push(`Redis ${/v=([0-9.]+)/.exec(say('redis-server', '--version'))[1]}`)
   }
-  const [{ model }] = cpus()
-  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
-  return [
-    `${new Date().toISOString().slice(0, 10)}, ${model.trim()}, ${cpus().length} cores, ${memory} of memory, ${type} on ${source.replace('/dev/', '')} (${disk}), Linux ${say('uname', '-r')}.`,
-    `${versions.join('; ')}.`
-  ].join('\n')
+  const machine = [
+    new Date().toISOString().slice(0, 10),
+    cpus()[0].model.trim(),
+    `${cpus().length} cores`,
+    `${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
+    `${type} on ${source.replace('/dev/', '')} (${disk})`,
+    // What else was going on: 0 is the best.
+    `load ${loadavg()[0].toFixed(1)} before the first measurement`
+  ]
+  return `${machine.join(', ')}.\n${versions.join('; ')}.`
 }
 
 /** Measurements that are programs of their own, which print what is to be read. */

@@ -1,6 +1,6 @@
 // getStatus: one at a time, from memory, and piped in.
 import { RenderStateClient } from '../../../clients/node/dist/index.js'
-import { RENDERS, CYCLE, idOf, lines, transitionLines } from '../events.mjs'
+import { CYCLE, RENDERS, idOf, lines, transitionLines } from '../events.mjs'
 import { median, perSecond, ratio, time, times } from '../figures.mjs'
 import { Sidecar, pipeFile } from '../sidecar.mjs'
 

@@ -117,14 +117,21 @@ export async function million(bench) {
       'a thousand: listStatuses': p50(0, 500, page),
       'a million: listStatuses': p50(1, 500, page)
     })
-    const row = (what, of, write, limits) => {
+    const row = (what, of, write, pass, aim) => {
       const [thousand, million] = [measured[`a thousand: ${of}`], measured[`a million: ${of}`]]
-      return { what, figure: write(median(million)), against: `1,000 in the store: ${write(median(thousand))}`, ratio: times(ratio(million, thousand)), ...limits }
+      return {
+        what: `1,000,000 renders in the store: ${what}`,
+        figure: write(median(million)),
+        against: `1,000 in the store: ${write(median(thousand))}`,
+        ratio: times(ratio(million, thousand)),
+        pass,
+        aim
+      }
     }
     return [
-      row('1,000,000 renders in the store: 100,000 transitions piped in', 'transitions', perSecond, { pass: 'at least 0.7 ×', aim: 'at least 0.9 ×' }),
-      row('1,000,000 renders in the store: a lone getStatus of any of them, p50', 'getStatus', time, { pass: 'at most 1.3 ×', aim: 'at most 1.1 ×' }),
-      row('1,000,000 renders in the store: a page of listStatuses, p50', 'listStatuses', time, { pass: 'at most 1.5 ×', aim: 'at most 1.1 ×' })
+      row('100,000 transitions piped in', 'transitions', perSecond, 'at least 0.7 ×', 'at least 0.9 ×'),
+      row('a lone getStatus of any of them, p50', 'getStatus', time, 'at most 1.3 ×', 'at most 1.1 ×'),
+      row('a page of listStatuses, p50', 'listStatuses', time, 'at most 1.5 ×', 'at most 1.1 ×')
     ]
   }))
 }
