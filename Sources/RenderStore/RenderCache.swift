@@ -11,21 +11,21 @@ struct RenderCache {
   /// A render with more metadata is not kept.
   private static let longestMetadata = 512
 
-  private var renders: [ExactText: Render] = [:]
+  private var renders: [ExactText: StoredRender] = [:]
   private var dataVersion: Int64?
 
-  subscript(id: String) -> Render? {
+  subscript(id: String) -> StoredRender? {
     renders[ExactText(id)]
   }
 
-  mutating func keep(_ render: Render) {
-    let id = ExactText(render.id)
-    guard render.metadata.text.utf8.count <= Self.longestMetadata else {
+  mutating func keep(_ stored: StoredRender) {
+    let id = ExactText(stored.render.id)
+    guard stored.render.metadata.text.utf8.count <= Self.longestMetadata else {
       renders[id] = nil
       return
     }
     if renders.count >= Self.capacity { renders.removeAll(keepingCapacity: true) }
-    renders[id] = render
+    renders[id] = stored
   }
 
   /// From here on the data is seen in this version (sqlite.org/pragma.html#pragma_data_version).

@@ -29,7 +29,8 @@ public struct WriteTransaction {
     _ command: Command,
     at now: Timestamp
   ) throws(StoreError) -> Outcome {
-    let render = try store.render(command.id)
+    let stored = try store.stored(command.id)
+    let render = stored.render
     let past = try store.past(of: command)
     let decision = Result { () throws(Refusal) in
       try render.deciding(command, given: past, at: now, seq: head + 1)
@@ -40,7 +41,7 @@ public struct WriteTransaction {
     case .success(.replay(let use)):
       return .replayed(use, now: render)
     case .success(.change(let next, let change)):
-      try store.save(next, replacing: render)
+      try store.save(next, replacing: stored)
       try store.append(change, by: command, after: render.seq)
       if let renderID = next.renderID, render.renderID?.hasSameBytes(as: renderID) != true {
         try store.remember(renderID: renderID, of: next.id)

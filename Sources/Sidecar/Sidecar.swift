@@ -59,6 +59,8 @@ public final class Sidecar {
       if queue.isEmpty { queue.append(connection.inbox.takeAll()) }
       if !queue.isEmpty, mayHandleRequests { handleRequests() }
       lookAfterDeadlines()
+      // Marks of our own commits, too: what they mark is in the log that is read next.
+      watch?.clear()
       tellChanges()
       limitShutdown()
       sleepUntilNews()
@@ -169,7 +171,6 @@ public final class Sidecar {
     ) {
       !hasSomethingToDo
     }
-    watch?.clear()
   }
 
   /// Sleeps until the host has taken enough for more notifications, or its end is closed.

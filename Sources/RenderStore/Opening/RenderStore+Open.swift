@@ -103,6 +103,7 @@ extension RenderStore {
         PRAGMA trusted_schema = OFF;
         PRAGMA cell_size_check = ON;
         PRAGMA mmap_size = 0;
+        PRAGMA cache_size = -8192;
         """
     )
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_ATTACHED, 0)

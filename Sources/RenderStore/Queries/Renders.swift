@@ -7,7 +7,10 @@ enum RenderSQL {
     event, seq, created_at, updated_at, started_at, queued_ms, stall_ms, total_ms
     """
 
-  static let select = "SELECT \(columns) FROM renders WHERE id = ?1"
+  /// The column `row` behind the others.
+  static let rowColumn: Int32 = 19
+
+  static let select = "SELECT \(columns), row FROM renders WHERE id = ?1"
 
   static let insert = """
     INSERT INTO renders (\(columns), deadline_at)
@@ -20,7 +23,7 @@ enum RenderSQL {
       error = ?7, metadata = ?8, run = ?9, attempt = ?10, version = ?11, event = ?12, seq = ?13,
       updated_at = ?15, started_at = ?16, queued_ms = ?17, stall_ms = ?18, total_ms = ?19,
       deadline_at = ?20
-    WHERE id = ?1 AND version = ?11 - 1
+    WHERE row = ?1 AND version = ?11 - 1
     """
 
   static let selectOverdue = """
@@ -47,13 +50,22 @@ enum RenderSQL {
 extension RenderStore {
   /// The render as it stands; idle if it was never started.
   public func render(_ id: String) throws(StoreError) -> Render {
+    try stored(id).render
+  }
+
+  /// The render as it stands, and the row that holds it.
+  func stored(_ id: String) throws(StoreError) -> StoredRender {
     try snapshot { () throws(StoreError) in
-      if let render = cache[id] { return render }
+      if let stored = cache[id] { return stored }
       let statement = statements.selectRender
       statement.bind(1, id)
-      let render = try statement.first(Render.init(row:)) ?? .idle(id)
-      cache.keep(render)
-      return render
+      let found = try statement.first { statement throws(StoreError) in
+        let row = statement.integer(RenderSQL.rowColumn)
+        return StoredRender(render: try Render(row: statement), row: row)
+      }
+      let stored = found ?? StoredRender(render: .idle(id), row: nil)
+      cache.keep(stored)
+      return stored
     }
   }
 
@@ -133,26 +145,36 @@ extension RenderStore {
   }
 
   /// Saves what was decided, provided the render is still what it was decided on.
-  func save(_ next: Render, replacing previous: Render) throws(StoreError) {
-    if previous.version == 0 {
-      let statement = statements.insertRender
-      statement.bind(next)
-      try statement.run()
-    } else {
+  func save(_ next: Render, replacing previous: StoredRender) throws(StoreError) {
+    if let row = previous.row {
       let statement = statements.updateRender
       statement.bind(next)
+      statement.bind(1, row)
       try statement.run()
       guard sqlite3_changes(handle) == 1 else {
         throw .defect("\(next.id) changed inside a transaction")
       }
+      cache.keep(StoredRender(render: next, row: row))
+    } else {
+      let statement = statements.insertRender
+      statement.bind(next)
+      statement.bind(1, next.id)
+      try statement.run()
+      cache.keep(StoredRender(render: next, row: sqlite3_last_insert_rowid(handle)))
     }
-    cache.keep(next)
   }
 }
 
+/// A render, and where it is kept.
+struct StoredRender {
+  let render: Render
+  /// Nil for a render that was never started.
+  let row: Int64?
+}
+
 extension SQLStatement {
+  /// Binds all but the first parameter, which says which render it is.
   fileprivate func bind(_ render: Render) {
-    bind(1, render.id)
     bind(2, render.state.rawValue)
     bind(3, render.progress)
     bind(4, render.renderID)
