@@ -11,7 +11,7 @@ import { memory, size, starting } from './measurements/program.mjs'
 import { reads, readsPiped } from './measurements/reading.mjs'
 import { million, processes, subscriptions } from './measurements/scale.mjs'
 import { lone, peers, piped, pipelined } from './measurements/writing.mjs'
-import { Sidecar, output } from './sidecar.mjs'
+import { Sidecar, output, pipeFile } from './sidecar.mjs'
 
 /** How often everything is measured. What is compared is measured in turn, so that both have the same neighbours. */
 const ROUNDS = 3
@@ -63,15 +63,24 @@ const bench = {
     return JSON.parse(await output(process.env.BENCH_SQLITE, [database, String(transitions), String(perCommit), ...sql]))
   },
 
-  /** Makes sure that each transition is in the log, and nothing else. */
-  expectLog(database, rows) {
-    const file = new DatabaseSync(database, { readOnly: true })
-    const { count } = file.prepare('SELECT count(*) AS count FROM transitions').get()
-    file.close()
-    if (count !== rows) throw new Error(`the log has ${count} rows, and should have ${rows}`)
+  /** Pipes transitions in, makes sure that each of them came to the log, and resolves to how many a second it were. */
+  async pipeTransitions(database, files, count) {
+    const before = logLength(database)
+    const seconds = Math.max(...(await Promise.all(files.map((file) => pipeFile(database, file, count / files.length)))))
+    const added = logLength(database) - before
+    if (added !== count) throw new Error(`${added} transitions came to the log, and should have been ${count}`)
+    return count / seconds
   },
 
   progress
+}
+
+function logLength(database) {
+  if (!existsSync(database)) return 0
+  const file = new DatabaseSync(database, { readOnly: true })
+  const { length } = file.prepare('SELECT max(seq) AS length FROM transitions').get()
+  file.close()
+  return length
 }
 
 const begin = performance.now()

@@ -105,7 +105,12 @@ export class Sidecar {
     return Number(/VmRSS:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]) / 1024
   }
 
+  /** Ends it, and makes sure that it has refused nothing. */
   async close() {
+    const { methods } = await this.ask('stats')
+    for (const [method, { errors }] of Object.entries(methods)) {
+      if (errors > 0) throw new Error(`${errors} of ${method} were refused`)
+    }
     this.process.stdin.end()
     if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit')
     if (this.process.exitCode !== 0) throw new Error(`the sidecar ended with code ${this.process.exitCode}`)

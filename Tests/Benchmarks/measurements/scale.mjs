@@ -9,21 +9,16 @@ export async function processes(bench) {
   const ids = (process) => Array.from({ length: RENDERS / 4 }, (_, n) => `${process}-${n}`)
   const alone = bench.file(transitionLines(count))
   const quarters = [1, 2, 3, 4].map((process) => bench.file(transitionLines(count / 4, { ids: ids(process) })))
-  const together = (database) => Promise.all(quarters.map((file) => pipeFile(database, file, count / 4)))
   const measured = await bench.rounds({
-    'one sidecar': () => bench.withDatabase(async (database) => count / (await pipeFile(database, alone, count))),
-    'four sidecars': () =>
-      bench.withDatabase(async (database) => {
-        const seconds = Math.max(...(await together(database)))
-        bench.expectLog(database, count)
-        return count / seconds
-      }),
+    'one sidecar': () => bench.withDatabase((database) => bench.pipeTransitions(database, [alone], count)),
+    'four sidecars': () => bench.withDatabase((database) => bench.pipeTransitions(database, quarters, count)),
     'four sidecars, and a fifth with lone transitions': () =>
       bench.withDatabase(async (database) => {
         const fifth = new Sidecar(database)
         await fifth.ask('ping')
         let busy = true
-        const load = together(database).finally(() => (busy = false))
+        const pipes = quarters.map((file) => pipeFile(database, file, count / 4))
+        const load = Promise.all(pipes).finally(() => (busy = false))
         const waits = []
         while (busy) {
           const begin = performance.now()
@@ -94,7 +89,7 @@ export async function million(bench) {
       const ids = Array.from({ length: TARGETS }, (_, target) => idOf((target * sizes[n]) / TARGETS))
       // A whole number of cycles a round, each with new renderIds.
       const file = bench.file(transitionLines(count, { ids, firstStep: (round * count) / TARGETS }))
-      return count / (await pipeFile(stores[n], file, count))
+      return bench.pipeTransitions(stores[n], [file], count)
     }
     const p50 = (n, times, call) => async () => {
       const client = RenderStateClient.spawn({ database: stores[n] })

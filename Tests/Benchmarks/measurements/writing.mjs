@@ -1,7 +1,6 @@
 // Transitions: piped in, through the client, one at a time, and what other stores do with the same.
 import { transitionLines } from '../events.mjs'
 import { median, perSecond, ratio, time, times } from '../figures.mjs'
-import { pipeFile } from '../sidecar.mjs'
 
 const rates = (measured) => measured.map((each) => each.perSecond)
 const medians = (measured) => measured.map((each) => each.p50)
@@ -15,11 +14,7 @@ export async function piped(bench) {
   const file = bench.file(transitionLines(count))
   const measured = await bench.rounds({
     renderstate: () =>
-      bench.withDatabase(async (database) => {
-        const seconds = await pipeFile(database, file, count)
-        bench.expectLog(database, count)
-        return { perSecond: count / seconds }
-      }),
+      bench.withDatabase(async (database) => ({ perSecond: await bench.pipeTransitions(database, [file], count) })),
     'node:sqlite': () => nodeSQLite(bench, 5_000),
     C: () => bench.withDatabase((database) => bench.c(database, count, 512)),
     'C with the indexes of the store': () => bench.withDatabase((database) => bench.c(database, count, 512, ['tables', 'indexes']))
