@@ -12,19 +12,19 @@ extension Connection {
     maximumLineBytes: Int = defaultMaximumLineBytes,
     readingParams: @escaping ParamsReading = { _, _ in nil }
   ) -> Connection {
-    let connection = Connection { writeWithoutWaiting($0, to: output) }
-    let reader = Thread {
-      let receiver = LineReceiver(
-        inbox: connection.inbox,
-        maximumLineBytes: maximumLineBytes,
-        readingParams: readingParams
-      )
-      readLines(from: input, into: connection.inbox, receiver)
-    }
+    var connection = Connection { writeWithoutWaiting($0, to: output) }
+    let receiver = LineReceiver(
+      inbox: connection.inbox,
+      maximumLineBytes: maximumLineBytes,
+      readingParams: readingParams
+    )
+    let lines = LineInput(input, into: connection.inbox, receiver, doorbell: connection.doorbell)
+    connection.input = lines
+    let reader = Thread { lines.run() }
     reader.name = "reader"
     reader.stackSize = stackSize
     reader.start()
-    let writer = Thread { writeLines(of: connection.outbox, to: output) }
+    let writer = Thread { [outbox = connection.outbox] in writeLines(of: outbox, to: output) }
     writer.name = "writer"
     writer.start()
     return connection
@@ -33,24 +33,6 @@ extension Connection {
 
 /// Room for the deepest nesting that is read.
 private let stackSize = 4 << 20
-
-private func readLines(from descriptor: Int32, into inbox: Inbox, _ receiver: LineReceiver) {
-  var receiver = receiver
-  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-  defer { buffer.deallocate() }
-  while true {
-    if !isReady(descriptor, for: POLLIN, milliseconds: 0) {
-      inbox.noteReader(isIdle: true)
-      while !isReady(descriptor, for: POLLIN, milliseconds: -1) {}
-      inbox.noteReader(isIdle: false)
-    }
-    let count = read(descriptor, buffer.baseAddress, buffer.count)
-    if count < 0, errno == EINTR || errno == EAGAIN { continue }
-    guard count > 0 else { break }
-    guard receiver.take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
-  }
-  receiver.end()
-}
 
 /// The most bytes handed to one `write(2)`: small enough that a slow reader shows as progress.
 private let writeSize = 1 << 15
@@ -90,11 +72,4 @@ private func writeWithoutWaiting(_ bytes: UnsafeRawBufferPointer, to descriptor:
     return max(0, write(descriptor, bytes.baseAddress, bytes.count))
   }
   return max(0, sent)
-}
-
-/// Waits until a call would not block, if only because it fails; a negative time has no limit.
-private func isReady(_ descriptor: Int32, for events: Int32, milliseconds: Int32) -> Bool {
-  var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-  let count = poll(&polled, 1, milliseconds)
-  return count > 0 || count < 0 && errno != EINTR
 }

@@ -5,12 +5,14 @@ internal import Synchronization
 ///
 /// It is a pipe to itself: a ring is a byte, written only while somebody sleeps, so that under load
 /// no system call is spent on it.
-public final class Doorbell: Sendable {
+final class Doorbell: Sendable {
   private let readEnd: Int32
   private let writeEnd: Int32
   private let isArmed = Atomic(false)
+  /// How long a sleeper stays awake first.
+  private static let wakefulNanoseconds: UInt64 = 50_000
 
-  public init() {
+  init() {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {
       fatalError("no pipe can be made: \(String(cString: strerror(errno)))")
@@ -31,25 +33,28 @@ public final class Doorbell: Sendable {
     while write(writeEnd, &byte, 1) < 0, errno == EINTR {}
   }
 
-  /// Sleeps until a ring, until the descriptor (or none, if negative) is readable, or until the time
-  /// is up (in milliseconds; negative for no limit).
+  /// Sleeps until a ring, until a descriptor is readable, or until the time is up (in milliseconds;
+  /// negative for no limit).
   ///
-  /// `isNeeded` is asked once more after rings count, so that none between a look at the queues and
-  /// the sleep is lost: it has to look at everything whose ring is waited for. Returns early at
-  /// times, so what was waited for is to be looked at again. One thread at a time.
-  public func wait(
-    milliseconds: Int32,
-    orReadable descriptor: Int32,
-    isNeeded: () -> Bool
-  ) {
+  /// `descriptors` says which to wait for (negative ones are none), or nil if there is news already. It is
+  /// asked after rings count, so that none between a look at the queues and the sleep is lost: it
+  /// has to look at everything whose ring is waited for. Returns early at times, so what was waited
+  /// for is to be looked at again. One thread at a time.
+  func wait(milliseconds: Int32, for descriptors: () -> [Int32]?) {
     isArmed.store(true, ordering: .sequentiallyConsistent)
     defer { disarm() }
-    guard isNeeded() else { return }
-    var polled = [
-      pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-    ]
-    _ = poll(&polled, 2, milliseconds)
+    guard let descriptors = descriptors() else { return }
+    var polled = ([readEnd] + descriptors).map {
+      pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+    }
+    // For a moment it looks again and again: a processor that has gone to rest takes longer to wake
+    // than most requests take (35 µs on a virtual machine), and a host's next request comes soon.
+    let end = monotonicNanoseconds() + Self.wakefulNanoseconds
+    repeat {
+      if poll(&polled, nfds_t(polled.count), 0) != 0 { return }
+      sched_yield()
+    } while milliseconds != 0 && monotonicNanoseconds() < end
+    _ = poll(&polled, nfds_t(polled.count), milliseconds)
   }
 
   private func disarm() {

@@ -87,12 +87,17 @@ public final class Inbox: @unchecked Sendable {
 
   // MARK: - The side that reads
 
-  /// Puts the items of one line at the end, and waits for room first.
+  /// Whether there is room for one more line.
+  var hasRoom: Bool {
+    condition.withLock { bytes < Self.capacity && !isEnded }
+  }
+
+  /// Puts the items of one line at the end, and waits for room first if it may.
   ///
   /// - Returns: false if nothing is let in any more.
-  func put(_ line: [Item], bytes size: Int) -> Bool {
+  func put(_ line: [Item], bytes size: Int, mayWait: Bool = true) -> Bool {
     let isOpen = condition.withLock {
-      while bytes >= Self.capacity, !isEnded { condition.wait() }
+      while mayWait, bytes >= Self.capacity, !isEnded { condition.wait() }
       guard !isEnded else { return false }
       items.append(contentsOf: line)
       bytes += size + 64 * line.count

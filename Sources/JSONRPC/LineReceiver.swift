@@ -14,12 +14,17 @@ struct LineReceiver {
 
   /// Takes the next bytes.
   ///
+  /// - Parameters:
+  ///   - chunk: the bytes.
+  ///   - mayWait: whether to wait for room in the inbox; who empties it must not.
   /// - Returns: false if the inbox lets nothing in any more.
-  mutating func take(_ chunk: UnsafeRawBufferPointer) -> Bool {
+  mutating func take(_ chunk: UnsafeRawBufferPointer, mayWait: Bool = true) -> Bool {
     var isOpen = true
     let now = monotonicNanoseconds()
     splitter.take(chunk) { [inbox, readingParams, limit = splitter.limit] piece in
-      isOpen = isOpen && put(piece, into: inbox, limit: limit, readingParams, at: now)
+      isOpen =
+        isOpen
+        && put(piece, into: inbox, limit: limit, readingParams, at: now, mayWait: mayWait)
     }
     return isOpen
   }
@@ -28,7 +33,7 @@ struct LineReceiver {
   mutating func end() {
     let now = monotonicNanoseconds()
     splitter.end { [inbox, readingParams, limit = splitter.limit] piece in
-      _ = put(piece, into: inbox, limit: limit, readingParams, at: now)
+      _ = put(piece, into: inbox, limit: limit, readingParams, at: now, mayWait: false)
     }
     inbox.end()
   }
@@ -42,12 +47,17 @@ private func put(
   into inbox: Inbox,
   limit: Int,
   _ readingParams: ParamsReading,
-  at now: UInt64
+  at now: UInt64,
+  mayWait: Bool
 ) -> Bool {
   switch piece {
   case .tooLong:
     let error = InvalidMessage(.notARequest("a line of more than \(limit) bytes"))
-    return inbox.put([Inbox.Item(content: .failure(error), place: .alone, readAt: now)], bytes: 0)
+    return inbox.put(
+      [Inbox.Item(content: .failure(error), place: .alone, readAt: now)],
+      bytes: 0,
+      mayWait: mayWait
+    )
   case .line(let line):
     switch LineContent(line: line, readingParams: readingParams) {
     case .blank:
@@ -55,7 +65,8 @@ private func put(
     case .one(let content):
       return inbox.put(
         [Inbox.Item(content: content, place: .alone, readAt: now)],
-        bytes: line.count
+        bytes: line.count,
+        mayWait: mayWait
       )
     case .batch(let contents):
       let items = contents.enumerated().map { index, content in
@@ -65,7 +76,7 @@ private func put(
           readAt: now
         )
       }
-      return inbox.put(items, bytes: line.count)
+      return inbox.put(items, bytes: line.count, mayWait: mayWait)
     }
   }
 }

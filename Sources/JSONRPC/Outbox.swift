@@ -12,6 +12,8 @@ public final class Outbox: @unchecked Sendable {
   private var written: UInt64 = 0
   private var wantsRoomBelow: Int?
   private var hasEnded = false
+  /// Whether somebody waits until all is written.
+  private var isAwaited = false
   private var isBrokenOff = false
   /// Writes what can be written without waiting, and says how many bytes that was.
   private let writeAtOnce: ((UnsafeRawBufferPointer) -> Int)?
@@ -88,6 +90,7 @@ public final class Outbox: @unchecked Sendable {
   /// - Returns: false if the other side took nothing for the given time.
   public func waitUntilWritten(stallLimit: Duration) -> Bool {
     condition.withLock {
+      isAwaited = true
       var seen = written
       var deadline = Date(timeIntervalSinceNow: stallLimit / .seconds(1))
       while !(waiting.isEmpty && inFlight == 0), !isBrokenOff {
@@ -120,7 +123,7 @@ public final class Outbox: @unchecked Sendable {
     let hasRoomAgain = condition.withLock {
       written += UInt64(count)
       inFlight -= count
-      condition.broadcast()
+      if isAwaited { condition.broadcast() }
       guard let limit = wantsRoomBelow, waiting.count + inFlight < limit else { return false }
       wantsRoomBelow = nil
       return true

@@ -55,6 +55,8 @@ extension Sidecar {
   /// requests run again one by one, so that only the one at fault pays.
   private func runGroup() {
     let limit = requestsAlone > 0 ? 1 : Self.groupLimit
+    // A lone request has nobody behind it for whom another thread should be woken.
+    if queue.count > 1 { connection.readMeanwhile() }
     let before = responses.mark
     var timings: [Timing] = []
     var taken = 0

@@ -23,7 +23,7 @@ public final class Sidecar {
   /// How long a host that takes nothing holds up a stop.
   private static let stallLimit = Duration.seconds(5)
 
-  private let connection: Connection
+  let connection: Connection
   let session: Session
   let router = Router.shared
   private let watch: CommitWatch?
@@ -89,7 +89,7 @@ public final class Sidecar {
 
   private var isFinished: Bool {
     guard queue.isEmpty else { return false }
-    return session.isShuttingDown ? connection.inbox.isQuiet : connection.inbox.isExhausted
+    return session.isShuttingDown ? connection.isQuiet : connection.inbox.isExhausted
   }
 
   /// Whether the host has taken nothing for too long while we stop.
@@ -165,7 +165,7 @@ public final class Sidecar {
     if let nextDeadline {
       limit = min(limit, nextDeadline.milliseconds(since: clock.now()))
     }
-    connection.doorbell.wait(
+    connection.wait(
       milliseconds: Int32(max(limit, 1)),
       orReadable: watch?.descriptor ?? -1
     ) {
@@ -175,7 +175,7 @@ public final class Sidecar {
 
   /// Sleeps until the host has taken enough for more notifications, or its end is closed.
   private func sleepUntilRoom() {
-    connection.doorbell.wait(milliseconds: Int32(Self.tick), orReadable: -1) {
+    connection.wait(milliseconds: Int32(Self.tick), orReadable: -1) {
       !connection.outbox.isBroken && !hasRoomForNotifications
     }
   }

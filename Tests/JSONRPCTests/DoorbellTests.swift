@@ -17,7 +17,7 @@ struct DoorbellTests {
       doorbell.ring()
     }
     while !isRung.isSet {
-      doorbell.wait(milliseconds: -1, orReadable: -1) { !isRung.isSet }
+      doorbell.wait(milliseconds: -1) { !isRung.isSet ? [] : nil }
     }
     #expect(ringing.outcome() != nil)
   }
@@ -26,23 +26,24 @@ struct DoorbellTests {
   func descriptor() throws {
     let pipe = try Pipe()
     let writing = Companion { pipe.write([1]) }
-    doorbell.wait(milliseconds: -1, orReadable: pipe.readEnd) { true }
+    doorbell.wait(milliseconds: -1) { [pipe.readEnd] }
     #expect(pipe.isReadable)
     #expect(writing.outcome() != nil)
   }
 
   @Test("nobody sleeps where the sleep is not needed, or the time is up")
   func noSleep() throws {
-    doorbell.wait(milliseconds: -1, orReadable: -1) { false }
-    doorbell.wait(milliseconds: 0, orReadable: -1) { true }
-    doorbell.wait(milliseconds: 0, orReadable: try Pipe().readEnd) { true }
+    doorbell.wait(milliseconds: -1) { nil }
+    doorbell.wait(milliseconds: 0) { [] }
+    let pipe = try Pipe()
+    doorbell.wait(milliseconds: 0) { [-1, pipe.readEnd] }
   }
 
   @Test("a ring while the sleeper looks once more is not lost")
   func ringBeforeSleep() {
-    doorbell.wait(milliseconds: -1, orReadable: -1) {
+    doorbell.wait(milliseconds: -1) {
       doorbell.ring()
-      return true
+      return []
     }
   }
 
@@ -50,15 +51,15 @@ struct DoorbellTests {
   func ringWithoutSleeper() throws {
     doorbell.ring()
     try expectSleepUntilReadable()
-    doorbell.wait(milliseconds: -1, orReadable: -1) {
+    doorbell.wait(milliseconds: -1) {
       doorbell.ring()
-      return false
+      return nil
     }
     try expectSleepUntilReadable()
-    doorbell.wait(milliseconds: -1, orReadable: -1) {
+    doorbell.wait(milliseconds: -1) {
       doorbell.ring()
       doorbell.ring()
-      return true
+      return []
     }
     try expectSleepUntilReadable()
   }
@@ -71,7 +72,7 @@ struct DoorbellTests {
         while !isOver.isSet { doorbell.ring() }
       }
     }
-    for _ in 0..<20_000 { doorbell.wait(milliseconds: 0, orReadable: -1) { true } }
+    for _ in 0..<20_000 { doorbell.wait(milliseconds: 0) { [] } }
     isOver.set()
     for companion in companions { #expect(companion.outcome() != nil) }
     try expectSleepUntilReadable()
@@ -81,7 +82,7 @@ struct DoorbellTests {
   private func expectSleepUntilReadable() throws {
     let pipe = try Pipe()
     let writing = Companion { pipe.write([1]) }
-    doorbell.wait(milliseconds: -1, orReadable: pipe.readEnd) { true }
+    doorbell.wait(milliseconds: -1) { [pipe.readEnd] }
     #expect(pipe.isReadable)
     #expect(writing.outcome() != nil)
   }

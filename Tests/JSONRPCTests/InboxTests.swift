@@ -31,7 +31,7 @@ struct InboxTests {
 
   private func waitForNews() {
     while !inbox.hasNews {
-      doorbell.wait(milliseconds: -1, orReadable: -1) { !inbox.hasNews }
+      doorbell.wait(milliseconds: -1) { !inbox.hasNews ? [] : nil }
     }
   }
 
@@ -145,7 +145,7 @@ struct InboxTests {
     #expect(numbers(inbox.takeAll()) == [1])
     let idling = Companion { [inbox] in inbox.noteReader(isIdle: true) }
     while !inbox.isQuiet {
-      doorbell.wait(milliseconds: -1, orReadable: -1) { !inbox.isQuiet }
+      doorbell.wait(milliseconds: -1) { !inbox.isQuiet ? [] : nil }
     }
     let ending = Companion { [inbox] in inbox.end() }
     waitForNews()
@@ -166,7 +166,7 @@ struct InboxTests {
       for number in 0..<rounds {
         _ = inbox.put([item(number)], bytes: 1)
         while !answers.hasNews {
-          other.wait(milliseconds: -1, orReadable: -1) { !answers.hasNews }
+          other.wait(milliseconds: -1) { !answers.hasNews ? [] : nil }
         }
         answered += answers.takeAll().count
       }

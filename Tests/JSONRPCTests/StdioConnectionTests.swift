@@ -29,7 +29,7 @@ struct StdioConnectionTests {
   private func items(_ count: Int, of connection: Connection) -> [Inbox.Item] {
     var taken: [Inbox.Item] = []
     while taken.count < count, !connection.inbox.isExhausted {
-      connection.doorbell.wait(milliseconds: -1, orReadable: -1) { !connection.inbox.hasNews }
+      connection.wait(milliseconds: -1, orReadable: -1) { !connection.inbox.hasNews }
       taken += connection.inbox.takeAll()
     }
     return taken
@@ -62,7 +62,7 @@ struct StdioConnectionTests {
 
     var writer = ResponseWriter()
     while !connection.inbox.isExhausted {
-      connection.doorbell.wait(milliseconds: -1, orReadable: -1) {
+      connection.wait(milliseconds: -1, orReadable: -1) {
         !connection.inbox.hasNews || !connection.outbox.hasRoom(below: 10_000)
       }
       guard connection.outbox.hasRoom(below: 10_000) else { continue }
@@ -92,7 +92,7 @@ struct StdioConnectionTests {
     toSidecar.closeWriteEnd()
     #expect(items(.max, of: connection).map { spelled($0) } == ["invalid null", "invalid null"])
     #expect(connection.inbox.isExhausted)
-    #expect(connection.inbox.isQuiet)
+    #expect(connection.isQuiet)
   }
 
   @Test("a stream that ends at once ends the inbox")
@@ -117,9 +117,12 @@ struct StdioConnectionTests {
     let connection = connect(maximumLineBytes: 100)
     toSidecar.write([UInt8](repeating: UInt8(ascii: "x"), count: 101))
     #expect(items(1, of: connection).map { spelled($0) } == ["invalid null"])
-    toSidecar.write([UInt8](repeating: UInt8(ascii: "x"), count: 200_000))
-    toSidecar.write(Array("\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}\r\n".utf8))
+    let asking = Companion { [toSidecar] in
+      toSidecar.write([UInt8](repeating: UInt8(ascii: "x"), count: 200_000))
+      toSidecar.write(Array("\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}\r\n".utf8))
+    }
     #expect(items(1, of: connection).map { spelled($0) } == ["request 1 m {}"])
+    #expect(asking.outcome() != nil)
     toSidecar.closeWriteEnd()
     #expect(items(1, of: connection).isEmpty)
   }
@@ -129,8 +132,8 @@ struct StdioConnectionTests {
     let connection = connect()
     toSidecar.write(Array("7\n".utf8))
     #expect(items(1, of: connection).count == 1)
-    while !connection.inbox.isQuiet {
-      connection.doorbell.wait(milliseconds: -1, orReadable: -1) { !connection.inbox.isQuiet }
+    while !connection.isQuiet {
+      connection.wait(milliseconds: -1, orReadable: -1) { !connection.isQuiet }
     }
     toSidecar.closeWriteEnd()
     #expect(items(1, of: connection).isEmpty)
@@ -164,7 +167,7 @@ struct StdioConnectionTests {
     #expect(fromSidecar.read(10).count == 10)
     fromSidecar.closeReadEnd()
     while !connection.outbox.isBroken {
-      connection.doorbell.wait(milliseconds: -1, orReadable: -1) { !connection.outbox.isBroken }
+      connection.wait(milliseconds: -1, orReadable: -1) { !connection.outbox.isBroken }
     }
     #expect(connection.outbox.hasRoom(below: 1))
     #expect(connection.outbox.waitUntilWritten(stallLimit: .zero))
@@ -180,7 +183,7 @@ struct StdioConnectionTests {
     #expect(!connection.outbox.isBroken)
     connection.outbox.put(Array("8\n".utf8))
     while !connection.outbox.isBroken {
-      connection.doorbell.wait(milliseconds: -1, orReadable: -1) { !connection.outbox.isBroken }
+      connection.wait(milliseconds: -1, orReadable: -1) { !connection.outbox.isBroken }
     }
     #expect(connection.outbox.bytesWritten == 0)
     toSidecar.closeWriteEnd()
