@@ -13,7 +13,6 @@ public final class MemoryHost: @unchecked Sendable {
       readingParams: readingParams
     )
     outbox = connection.outbox
-    connection.inbox.noteReader(isIdle: true)
   }
 
   /// Sends bytes as they are.

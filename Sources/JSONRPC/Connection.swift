@@ -35,7 +35,7 @@ public struct Connection: Sendable {
 
   /// Whether nothing waits and nothing is at hand to be read.
   public var isQuiet: Bool {
-    inbox.isQuiet && input?.hasUnread != true
+    inbox.isExhausted || inbox.isEmpty && input?.isIdle != false
   }
 
   /// Ends the connection because the host is gone: nothing more is read, nothing more is written.

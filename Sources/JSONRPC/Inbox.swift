@@ -25,7 +25,6 @@ public final class Inbox: @unchecked Sendable {
   private var bytes = 0
   private var isEnded = false
   private var isEndWritten = false
-  private var isReaderIdle = false
 
   init(doorbell: Doorbell) {
     self.doorbell = doorbell
@@ -66,9 +65,9 @@ public final class Inbox: @unchecked Sendable {
     condition.withLock { items.isEmpty && isEnded }
   }
 
-  /// Whether nothing waits and the reader has nothing at hand.
-  public var isQuiet: Bool {
-    condition.withLock { items.isEmpty && (isEnded || isReaderIdle) }
+  /// Whether nothing waits; more may come.
+  var isEmpty: Bool {
+    condition.withLock { items.isEmpty }
   }
 
   /// Lets nothing more in; what waits already will still be handled.
@@ -105,14 +104,5 @@ public final class Inbox: @unchecked Sendable {
     }
     if isOpen { doorbell.ring() }
     return isOpen
-  }
-
-  /// Says whether the reader is about to wait with nothing at hand.
-  func noteReader(isIdle: Bool) {
-    let isQuietNow = condition.withLock {
-      isReaderIdle = isIdle
-      return isIdle && items.isEmpty
-    }
-    if isQuietNow { doorbell.ring() }
   }
 }

@@ -40,13 +40,11 @@ final class LineInput: @unchecked Sendable {
   /// Reads whenever it is the reader's turn, until the end.
   func run() {
     while waitForTurn() {
-      inbox.noteReader(isIdle: false)
       var isOpen = true
       while isOpen, isReady(descriptor, for: POLLIN, milliseconds: 0) {
         isOpen = read(mayWait: true)
       }
       give(isOpen ? .handler : .nobody)
-      inbox.noteReader(isIdle: true)
       doorbell.ring()
     }
   }
@@ -67,8 +65,13 @@ final class LineInput: @unchecked Sendable {
     condition.withLock { turn == .handler } && inbox.hasRoom ? descriptor : -1
   }
 
-  /// Whether something can be read that nobody is reading.
-  var hasUnread: Bool {
+  /// Whether nobody is reading, and nothing is there to be read.
+  var isIdle: Bool {
+    condition.withLock { turn != .reader } && !hasUnread
+  }
+
+  /// Whether something can be read, and it is the handler's turn.
+  private var hasUnread: Bool {
     let mayRead = descriptorToWaitFor
     return mayRead >= 0 && isReady(mayRead, for: POLLIN, milliseconds: 0)
   }

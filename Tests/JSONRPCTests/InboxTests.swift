@@ -121,37 +121,17 @@ struct InboxTests {
     return putting.outcome()
   }
 
-  @Test("it is quiet when nothing waits and the reader has nothing at hand")
-  func quiet() {
-    #expect(!inbox.isQuiet)
-    inbox.noteReader(isIdle: true)
-    #expect(inbox.isQuiet)
-    #expect(inbox.put([item(1)], bytes: 1))
-    #expect(!inbox.isQuiet)
-    _ = inbox.takeAll()
-    #expect(inbox.isQuiet)
-    inbox.noteReader(isIdle: false)
-    #expect(!inbox.isQuiet)
-    inbox.end()
-    #expect(inbox.isQuiet)
-  }
-
   // MARK: - The doorbell
 
-  @Test("what is put, the end and quiet wake the sleeper")
+  @Test("what is put and the end wake the sleeper")
   func rings() {
     let putting = Companion { [inbox] in inbox.put([item(1)], bytes: 1) }
     waitForNews()
     #expect(numbers(inbox.takeAll()) == [1])
-    let idling = Companion { [inbox] in inbox.noteReader(isIdle: true) }
-    while !inbox.isQuiet {
-      doorbell.wait(milliseconds: -1) { !inbox.isQuiet ? [] : nil }
-    }
     let ending = Companion { [inbox] in inbox.end() }
     waitForNews()
     #expect(inbox.isExhausted)
     #expect(putting.outcome() == true)
-    #expect(idling.outcome() != nil)
     #expect(ending.outcome() != nil)
   }
 

@@ -86,12 +86,12 @@ struct MemoryConnectionTests {
   @Test("it is quiet between the host's messages")
   func quiet() {
     let (connection, host) = Connection.memory()
-    #expect(connection.inbox.isQuiet)
+    #expect(connection.isQuiet)
     host.send("7")
-    #expect(!connection.inbox.isQuiet)
+    #expect(!connection.isQuiet)
     _ = connection.inbox.takeAll()
-    #expect(connection.inbox.isQuiet)
+    #expect(connection.isQuiet)
     host.end()
-    #expect(connection.inbox.isQuiet)
+    #expect(connection.isQuiet)
   }
 }
