@@ -428,7 +428,8 @@ struct SchemaTests {
     let statements = [
       RenderSQL.select, RenderSQL.insert, RenderSQL.update, RenderSQL.selectOverdue,
       RenderSQL.selectFirstDeadline, RenderSQL.updateDeadline, RenderSQL.listByState,
-      RenderSQL.countByState, LogSQL.insert, LogSQL.insertRenderID, LogSQL.selectHead,
+      RenderSQL.selectRow, RenderSQL.countByState, LogSQL.insert, LogSQL.insertRenderID,
+      LogSQL.selectHead,
       LogSQL.selectChanges, LogSQL.selectChange,
       LogSQL.selectHistory, LogSQL.selectKeyUse, LogSQL.selectRenderID, FeedSQL.matching,
       FeedSQL.matchingIDs, FeedSQL.count, FeedSQL.countIDs, FeedSQL.newest, FeedSQL.newestIDs,

@@ -36,13 +36,15 @@ enum RenderSQL {
 
   static let updateDeadline = "UPDATE renders SET deadline_at = ?2 WHERE id = ?1"
 
-  /// One state's part of a page; the pages of several states are merged by the reader, so that one
-  /// index serves every filter.
+  /// One state's part of a page, from its index alone; the parts of several states are merged by the
+  /// reader, so that one index serves every filter.
   static let listByState = """
-    SELECT \(columns) FROM renders
+    SELECT updated_at, seq, row FROM renders
     WHERE state = ?1 AND (updated_at, seq) < (?2, ?3)
     ORDER BY updated_at DESC, seq DESC LIMIT ?4
     """
+
+  static let selectRow = "SELECT \(columns) FROM renders WHERE row = ?1"
 
   static let countByState = "SELECT count(*) FROM renders WHERE state = ?1"
 }
@@ -103,17 +105,30 @@ extension RenderStore {
   ) throws(StoreError) -> [Render] {
     let position = position ?? .beginning
     return try snapshot { () throws(StoreError) in
-      var renders: [Render] = []
+      var places: [(position: ListPosition, row: Int64)] = []
       for state in Set(states) {
         let statement = statements.listByState
         statement.bind(1, state.rawValue)
         statement.bind(2, position.updatedAt.milliseconds)
         statement.bind(3, position.seq)
         statement.bind(4, Int64(limit))
-        renders += try statement.all(Render.init(row:))
+        places += try statement.all { row in
+          (ListPosition(updatedAt: row.time(0), seq: row.integer(1)), row.integer(2))
+        }
       }
-      renders.sort { ($0.updatedAt, $0.seq) > ($1.updatedAt, $1.seq) }
-      return Array(renders.prefix(limit))
+      places.sort {
+        ($0.position.updatedAt, $0.position.seq) > ($1.position.updatedAt, $1.position.seq)
+      }
+      var renders: [Render] = []
+      for place in places.prefix(limit) {
+        let statement = statements.selectRow
+        statement.bind(1, place.row)
+        guard let render = try statement.first(Render.init(row:)) else {
+          throw .damaged("an index entry without its row")
+        }
+        renders.append(render)
+      }
+      return renders
     }
   }
 

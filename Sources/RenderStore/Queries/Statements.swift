@@ -15,6 +15,7 @@ final class Statements {
   let selectFirstDeadline: SQLStatement
   let updateDeadline: SQLStatement
   let listByState: SQLStatement
+  let selectRow: SQLStatement
   let countByState: SQLStatement
 
   let insertChange: SQLStatement
@@ -52,6 +53,7 @@ final class Statements {
     selectFirstDeadline = try prepare(RenderSQL.selectFirstDeadline)
     updateDeadline = try prepare(RenderSQL.updateDeadline)
     listByState = try prepare(RenderSQL.listByState)
+    selectRow = try prepare(RenderSQL.selectRow)
     countByState = try prepare(RenderSQL.countByState)
     insertChange = try prepare(LogSQL.insert)
     insertRenderID = try prepare(LogSQL.insertRenderID)
