@@ -7,6 +7,8 @@ internal import RenderStore
 extension Sidecar {
   /// Handles what waits: a run of requests that change nothing, or one group of those that do.
   func handleRequests() {
+    // A lone request has nobody behind it for whom another thread should be woken.
+    if queue.count > 1 { connection.readMeanwhile() }
     if let item = queue.first, isWrite(item) {
       runGroup()
     } else {
@@ -55,8 +57,6 @@ extension Sidecar {
   /// requests run again one by one, so that only the one at fault pays.
   private func runGroup() {
     let limit = requestsAlone > 0 ? 1 : groupSize(waiting: queue.count)
-    // A lone request has nobody behind it for whom another thread should be woken.
-    if queue.count > 1 { connection.readMeanwhile() }
     let before = responses.mark
     var timings: [Timing] = []
     var taken = 0
