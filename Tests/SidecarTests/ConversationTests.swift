@@ -236,6 +236,22 @@ struct ConversationTests {
     #expect(methods?.compactMap { $0["name"]?.string } == Catalogue.methods.map { $0.name })
   }
 
+  @Test("stats counts what was asked right before it, in the same write")
+  func statsBehindReads() throws {
+    let sidecar = try MemorySidecar(folder)
+    sidecar.send(
+      batch([
+        request("getStatus", #"{"id":"a"}"#, id: 1), request("getStatus", "{}", id: 2),
+        request("ping", id: 3), request("stats", id: 4),
+      ])
+    )
+    let answers = try #require(try sidecar.receive().array)
+    let methods = answers[3]["result", "methods"]
+    #expect(methods?["getStatus", "count"] == .integer(2))
+    #expect(methods?["getStatus", "errors"] == .integer(1))
+    #expect(methods?["ping", "count"] == .integer(1))
+  }
+
   @Test("stats counts calls and errors by method, and what is there")
   func stats() throws {
     let sidecar = try MemorySidecar(folder)
