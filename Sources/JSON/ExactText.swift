@@ -24,6 +24,6 @@ extension String {
   public func hasSameBytes(as other: String) -> Bool {
     guard utf8.count == other.utf8.count else { return false }
     // What Swift holds for different has different bytes; the other way round it need not be so.
-    return self == other && (utf8.elementsEqual(other.utf8))
+    return self == other && utf8.elementsEqual(other.utf8)
   }
 }

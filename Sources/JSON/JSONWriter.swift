@@ -2,14 +2,18 @@
 ///
 /// The caller keeps the grammar: a member is a `key` and one value, and commas come by themselves.
 ///
-/// The buffer is memory of its own and not an array, which would check at every byte who else has it
-/// (half the time of an answer, by callgrind).
+/// The buffer is memory of its own and not an array, which would check at every byte who else has it:
+/// that was half the work of an answer.
 public struct JSONWriter: ~Copyable {
   /// How many bytes have been written and not taken.
   public private(set) var count = 0
-  private var capacity = 256
-  private var start = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+  private(set) var capacity = leastCapacity
+  private var start = UnsafeMutablePointer<UInt8>.allocate(capacity: leastCapacity)
   private var needsComma = false
+
+  private static let leastCapacity = 256
+  /// A buffer that has grown beyond this is given back when it is taken.
+  private static let keptCapacity = 1 << 20
 
   public init() {}
 
@@ -150,6 +154,7 @@ public struct JSONWriter: ~Copyable {
   public mutating func take() -> [UInt8] {
     let taken = bytes
     count = 0
+    if capacity > Self.keptCapacity { replaceBuffer(capacity: Self.leastCapacity) }
     return taken
   }
 
@@ -179,11 +184,17 @@ public struct JSONWriter: ~Copyable {
   }
 
   private mutating func grow(toHold size: Int) {
-    while capacity < size { capacity *= 2 }
+    var doubled = capacity
+    while doubled < size { doubled *= 2 }
+    replaceBuffer(capacity: doubled)
+  }
+
+  private mutating func replaceBuffer(capacity: Int) {
     let successor = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
     successor.update(from: start, count: count)
     start.deallocate()
     start = successor
+    self.capacity = capacity
   }
 
   /// Writes a byte where there is room for it.

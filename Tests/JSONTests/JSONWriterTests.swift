@@ -1,6 +1,7 @@
-import JSON
 import Support
 import Testing
+
+@testable import JSON
 
 @Suite("Writing")
 struct JSONWriterTests {
@@ -166,5 +167,22 @@ struct JSONWriterTests {
     let json = try JSON(reading: text)
     #expect(json.compactText == text)
     #expect(try JSON(reading: json.compactText).isSame(as: json))
+  }
+
+  @Test("the room of a long text is given back when it is taken, that of short ones is kept")
+  func memory() {
+    var writer = JSONWriter()
+    writer.string(String(repeating: "x", count: 1 << 16))
+    _ = writer.take()
+    let kept = writer.capacity
+    #expect(kept > 1 << 16)
+    writer.string(String(repeating: "x", count: 1 << 20))
+    let taken = writer.take()
+    #expect(taken.count == ",\"\"".utf8.count + 1 << 20)
+    let least = writer.capacity
+    #expect(least < kept)
+    writer.null()
+    let rest = writer.take()
+    #expect(rest == Array(",null".utf8))
   }
 }
