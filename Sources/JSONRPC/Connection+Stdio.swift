@@ -2,9 +2,10 @@ internal import Foundation
 internal import Glibc
 
 extension Connection {
-  /// A connection over two file descriptors, with one thread that reads and one that writes.
+  /// A connection over two file descriptors, with a thread to read and one to write where there is
+  /// much to do; else the thread that handles does both.
   ///
-  /// Both block; they end with the process or with their stream. Descriptors that somebody else made
+  /// The threads block; they end with the process or with their stream. Descriptors that somebody else made
   /// non-blocking will do. The process has to ignore SIGPIPE.
   public static func stdio(
     input: Int32,
@@ -12,7 +13,9 @@ extension Connection {
     maximumLineBytes: Int = defaultMaximumLineBytes,
     readingParams: @escaping ParamsReading = { _, _ in nil }
   ) -> Connection {
-    var connection = Connection { writeWithoutWaiting($0, to: output) }
+    // Node gives its children sockets, a shell gives them pipes.
+    let writeAtOnce = isSocket(output) ? sendWithoutWaiting : writeWithoutWaiting
+    var connection = Connection { writeAtOnce($0, output) }
     let receiver = LineReceiver(
       inbox: connection.inbox,
       maximumLineBytes: maximumLineBytes,
@@ -61,15 +64,23 @@ private func writeLines(of outbox: Outbox, to descriptor: Int32) {
   }
 }
 
-/// Writes as much of a few bytes as can be written now.
+/// Writes as much of a few bytes as a socket takes now.
 ///
 /// - Returns: how many bytes that was; 0 also where it fails: the thread that writes will see why.
-private func writeWithoutWaiting(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
-  // Node gives its children sockets, a shell gives them pipes.
+private func sendWithoutWaiting(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
   let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-  let sent = send(descriptor, bytes.baseAddress, bytes.count, flags)
-  if sent < 0, errno == ENOTSOCK, isReady(descriptor, for: POLLOUT, milliseconds: 0) {
-    return max(0, write(descriptor, bytes.baseAddress, bytes.count))
-  }
-  return max(0, sent)
+  return max(0, send(descriptor, bytes.baseAddress, bytes.count, flags))
+}
+
+/// Writes a few bytes to a pipe, all or nothing: one that has room has room for `PIPE_BUF` (pipe(7)).
+///
+/// - Returns: how many bytes that was, as `sendWithoutWaiting`.
+private func writeWithoutWaiting(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  guard isReady(descriptor, for: POLLOUT, milliseconds: 0) else { return 0 }
+  return max(0, write(descriptor, bytes.baseAddress, bytes.count))
+}
+
+private func isSocket(_ descriptor: Int32) -> Bool {
+  var status = stat()
+  return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
 }

@@ -18,9 +18,10 @@ public struct Connection: Sendable {
   /// Sleeps until there is news, until the descriptor (or none, if negative) is readable, or until the
   /// time is up (in milliseconds; negative for no limit).
   ///
-  /// News is what the inbox has got, room in the outbox that was asked for, or the end of one. `isNeeded` is asked once more after
-  /// that counts, so that none between a look at the queues and the sleep is lost: it has to look at
-  /// everything that is waited for. Returns early at times. For the thread that handles.
+  /// News is what the inbox has got, room in the outbox that was asked for, or the end of one.
+  /// `isNeeded` is asked once more after that counts, so that none between a look at the queues and
+  /// the sleep is lost: it has to look at everything that is waited for. Returns early at times. For
+  /// the thread that handles.
   public func wait(milliseconds: Int32, orReadable descriptor: Int32, isNeeded: () -> Bool) {
     doorbell.wait(milliseconds: milliseconds) {
       isNeeded() ? [descriptor, input?.descriptorToWaitFor ?? -1] : nil

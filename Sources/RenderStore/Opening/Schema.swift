@@ -10,8 +10,8 @@
 /// keeps the same rules by `Render.deciding` and writes the log itself. Tests compare the rows in the
 /// triggers with `Machine.table`, and send what the program wrote past them.
 ///
-/// Words are compared one by one and not with IN: SQLite builds a table for a list of more than two, at
-/// every change (a third of its time, by callgrind).
+/// Words are compared one by one and not with IN: SQLite builds a table for a list of more than two,
+/// at every change.
 enum Schema {
   /// "rsta", so that `file` and others can tell the database (sqlite.org/pragma.html).
   static let applicationID: Int64 = 0x7273_7461
@@ -22,7 +22,7 @@ enum Schema {
   /// What makes an empty database ours.
   static let creation = renders + log + renderIDs + leases + triggers
 
-  /// What makes a schema of an older version this one: never edited once released.
+  /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
@@ -131,7 +131,7 @@ enum Schema {
       previous_seq INTEGER NOT NULL
     ) STRICT;
     -- Where a long chain can be entered. An index of every change would cost a page of its own for
-    -- nearly each of them: a third of the time, measured.
+    -- nearly each of them, to be written at every commit.
     CREATE INDEX transitions_by_id ON transitions (id) WHERE version % 256 = 1;
     -- The key first: a client that counts its keys up writes them all in one place.
     CREATE UNIQUE INDEX transitions_by_key ON transitions (idempotency_key, id)

@@ -28,8 +28,8 @@ final class WriteAheadLog {
     checkpointed = max(pages, self.pages)
   }
 
-  /// Makes the file longer than it has to be: a commit that lengthens it takes twice as long to reach
-  /// the disk (fdatasync on ext4, 400 µs instead of 200).
+  /// Makes the file longer than it has to be: a commit that lengthens it takes about twice as long to
+  /// reach the disk, at least on ext4.
   ///
   /// Zeros are written behind its end: no frame begins so, and whoever reads the log stops there. It is
   /// done by SQLite's own handle, because a second one would drop its locks when closed. On a full disk
