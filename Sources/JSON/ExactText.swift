@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A text that equals another one only if their UTF-8 bytes are the same.
 ///
 /// Identifiers and keys are compared so throughout: by Swift's own `==` two ids that differ in
@@ -22,8 +24,12 @@ public struct ExactText: Hashable, Sendable {
 extension String {
   /// Whether both texts are the same bytes in UTF-8.
   public func hasSameBytes(as other: String) -> Bool {
-    guard utf8.count == other.utf8.count else { return false }
-    // What Swift holds for different has different bytes; the other way round it need not be so.
-    return self == other && utf8.elementsEqual(other.utf8)
+    let isSame = utf8.withContiguousStorageIfAvailable { own in
+      other.utf8.withContiguousStorageIfAvailable { theirs in
+        own.count == theirs.count
+          && (own.isEmpty || memcmp(own.baseAddress!, theirs.baseAddress!, own.count) == 0)
+      }
+    }
+    return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)
   }
 }
