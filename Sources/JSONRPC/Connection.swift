@@ -23,10 +23,10 @@ public struct Connection: Sendable {
   /// the sleep is lost: it has to look at everything that is waited for. Returns early at times. For
   /// the thread that handles.
   public func wait(milliseconds: Int32, orReadable descriptor: Int32, isNeeded: () -> Bool) {
-    doorbell.wait(milliseconds: milliseconds) {
+    let readable = doorbell.wait(milliseconds: milliseconds) {
       isNeeded() ? [descriptor, input?.descriptorToWaitFor ?? -1] : nil
     }
-    input?.readIfReady()
+    if let input, readable.contains(input.descriptor) { input.readOnce() }
   }
 
   /// Lets another thread read while this one has other things to do than `wait`.

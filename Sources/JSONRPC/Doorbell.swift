@@ -40,10 +40,13 @@ final class Doorbell: Sendable {
   /// asked after rings count, so that none between a look at the queues and the sleep is lost: it
   /// has to look at everything whose ring is waited for. Returns early at times, so what was waited
   /// for is to be looked at again. One thread at a time.
-  func wait(milliseconds: Int32, for descriptors: () -> [Int32]?) {
+  ///
+  /// - Returns: the descriptors that are readable, or whose other end is closed.
+  @discardableResult
+  func wait(milliseconds: Int32, for descriptors: () -> [Int32]?) -> [Int32] {
     isArmed.store(true, ordering: .sequentiallyConsistent)
     defer { disarm() }
-    guard let descriptors = descriptors() else { return }
+    guard let descriptors = descriptors() else { return [] }
     var polled = ([readEnd] + descriptors).map {
       pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
     }
@@ -51,10 +54,15 @@ final class Doorbell: Sendable {
     // than most requests take, and a host's next request comes soon.
     let end = monotonicNanoseconds() + Self.wakefulNanoseconds
     repeat {
-      if poll(&polled, nfds_t(polled.count), 0) != 0 { return }
+      if poll(&polled, nfds_t(polled.count), 0) != 0 { return readable(polled) }
       sched_yield()
     } while milliseconds != 0 && monotonicNanoseconds() < end
     _ = poll(&polled, nfds_t(polled.count), milliseconds)
+    return readable(polled)
+  }
+
+  private func readable(_ polled: [pollfd]) -> [Int32] {
+    polled.compactMap { $0.revents != 0 && $0.fd != readEnd ? $0.fd : nil }
   }
 
   private func disarm() {

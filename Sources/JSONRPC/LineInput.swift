@@ -15,7 +15,7 @@ final class LineInput: @unchecked Sendable {
     case nobody
   }
 
-  private let descriptor: Int32
+  let descriptor: Int32
   private let inbox: Inbox
   private let doorbell: Doorbell
   private let condition = NSCondition()
@@ -40,11 +40,11 @@ final class LineInput: @unchecked Sendable {
   /// Reads whenever it is the reader's turn, until the end.
   func run() {
     while waitForTurn() {
-      var isOpen = true
-      while isOpen, isReady(descriptor, for: POLLIN, milliseconds: 0) {
-        isOpen = read(mayWait: true)
+      var left = Reading.some
+      while left != .end, isReady(descriptor, for: POLLIN, milliseconds: 0) {
+        left = read(mayWait: true)
       }
-      give(isOpen ? .handler : .nobody)
+      give(left == .end ? .nobody : .handler)
       doorbell.ring()
     }
   }
@@ -76,11 +76,13 @@ final class LineInput: @unchecked Sendable {
     return mayRead >= 0 && isReady(mayRead, for: POLLIN, milliseconds: 0)
   }
 
-  /// Reads once, if it is the handler's turn and something is there; leaves the rest to the reader.
-  func readIfReady() {
-    guard hasUnread else { return }
-    guard read(mayWait: false) else { return give(.nobody) }
-    if isReady(descriptor, for: POLLIN, milliseconds: 0) { leaveToReader() }
+  /// Reads what was waited for; leaves the rest to the reader, if one read does not take all.
+  func readOnce() {
+    switch read(mayWait: false) {
+    case .all: break
+    case .some: leaveToReader()
+    case .end: give(.nobody)
+    }
   }
 
   /// Lets the reader read while the handler has other things to do.
@@ -98,15 +100,26 @@ final class LineInput: @unchecked Sendable {
     }
   }
 
-  /// - Returns: false at the end of the input, or when the inbox lets nothing in any more.
-  private func read(mayWait: Bool) -> Bool {
+  /// What came of one read.
+  private enum Reading {
+    /// All that was there.
+    case all
+    /// Perhaps not all.
+    case some
+    /// The end of the input, or the inbox lets nothing in any more.
+    case end
+  }
+
+  private func read(mayWait: Bool) -> Reading {
     let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-    if count < 0, errno == EINTR || errno == EAGAIN { return true }
+    if count < 0, errno == EINTR || errno == EAGAIN { return .some }
     guard count > 0 else {
       receiver.end()
-      return false
+      return .end
     }
-    return receiver.take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), mayWait: mayWait)
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    guard receiver.take(bytes, mayWait: mayWait) else { return .end }
+    return count < buffer.count ? .all : .some
   }
 }
 
