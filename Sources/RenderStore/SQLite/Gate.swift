@@ -118,15 +118,24 @@ final class Gate: @unchecked Sendable {
 
   private func pass(isWaiting: Bool) -> Bool {
     repeat {
-      let command = isWaiting ? setOpenFileLockWaiting : setOpenFileLock
-      guard setTurnstile(command, Int16(F_WRLCK)) else { return false }
-      let isLocked = lock(isWaiting: isWaiting)
-      _ = setTurnstile(setOpenFileLock, Int16(F_UNLCK))
-      guard isLocked else { return false }
+      guard isWaiting ? lockByTurns() : isTurnstileFree && lock(isWaiting: false) else {
+        return false
+      }
       if bearsItsName { return true }
     } while reopen()
     leave()
     return false
+  }
+
+  private func lockByTurns() -> Bool {
+    guard setTurnstile(setOpenFileLockWaiting, Int16(F_WRLCK)) != nil else { return false }
+    defer { _ = setTurnstile(setOpenFileLock, Int16(F_UNLCK)) }
+    return lock(isWaiting: true)
+  }
+
+  /// Whether nobody waits at the gate.
+  private var isTurnstileFree: Bool {
+    setTurnstile(getOpenFileLock, Int16(F_WRLCK))?.l_type == Int16(F_UNLCK)
   }
 
   private func lock(isWaiting: Bool) -> Bool {
@@ -136,14 +145,15 @@ final class Gate: @unchecked Sendable {
     return true
   }
 
-  private func setTurnstile(_ command: Int32, _ kind: Int16) -> Bool {
+  /// - Returns: what fcntl(2) made of the lock; nil where it failed.
+  private func setTurnstile(_ command: Int32, _ kind: Int16) -> Glibc.flock? {
     var lock = Glibc.flock()
     lock.l_type = kind
     lock.l_whence = Int16(SEEK_SET)
     while fcntl(descriptor, command, &lock) != 0 {
-      guard errno == EINTR else { return false }
+      guard errno == EINTR else { return nil }
     }
-    return true
+    return lock
   }
 
   /// Whether others who open the lock file by its name get the one that is open here.
@@ -163,7 +173,8 @@ final class Gate: @unchecked Sendable {
   }
 }
 
-/// `F_OFD_SETLK` and `F_OFD_SETLKW`: locks of the open file description, which closing another
-/// descriptor leaves alone (fcntl(2)).
+/// `F_OFD_GETLK`, `F_OFD_SETLK` and `F_OFD_SETLKW`: locks of the open file description, which closing
+/// another descriptor leaves alone (fcntl(2)).
+private let getOpenFileLock: Int32 = 36
 private let setOpenFileLock: Int32 = 37
 private let setOpenFileLockWaiting: Int32 = 38
