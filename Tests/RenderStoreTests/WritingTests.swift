@@ -66,6 +66,68 @@ struct WritingTests {
     #expect(try bench.send(.event(.progress)).change?.seq == 2)
   }
 
+  @Test("who is answered is answered after the commit, and before the gate is left")
+  func answering() throws {
+    let other = try RenderStore.open(bench.path)
+    var isAnswered = false
+    try store.write(
+      { transaction throws(StoreError) in
+        _ = try transaction.apply(command("video", .event(.start)), at: Bench.noon)
+      },
+      answering: {
+        isAnswered = (try? other.render("video").version) == 1 && !other.gate.enterIfFree()
+      }
+    )
+    #expect(isAnswered)
+  }
+
+  @Test("nobody is answered for a group that was taken back")
+  func noAnswer() throws {
+    var isAnswered = false
+    #expect(throws: StoreError.self) {
+      try store.write(
+        { _ throws(StoreError) in throw .busy },
+        answering: { isAnswered = true }
+      )
+    }
+    #expect(!isAnswered)
+  }
+
+  // MARK: - Rows
+
+  @Test("a render that starts again far behind the last row moves to the end, and is as it was")
+  func movingToTheEnd() throws {
+    func rows() throws -> [String] {
+      try Shell(bench.path).rows(
+        "SELECT id, row FROM renders WHERE id IN ('old', 'new') ORDER BY id"
+      )
+    }
+    try store.write { transaction throws(StoreError) in
+      func take(_ action: Command.Action, of id: String) throws(StoreError) {
+        _ = try transaction.apply(command(id, action), at: Bench.noon)
+      }
+      try take(.event(.start), of: "old")
+      try take(.event(.cancel), of: "old")
+      for number in 2..<4_096 { try take(.event(.start), of: "other-\(number)") }
+      try take(.event(.start), of: "new")
+      try take(.event(.cancel), of: "new")
+    }
+    try bench.take(.progress, of: "other-2")
+    #expect(try rows() == ["\"new\"|4096", "\"old\"|1"])
+
+    try bench.take(.start, of: "new")
+    #expect(try rows() == ["\"new\"|4096", "\"old\"|1"], "it stands among the last already")
+    try bench.take(.start, of: "last")
+    try bench.take(.start, .progress, of: "old")
+    #expect(try rows() == ["\"new\"|4096", "\"old\"|4098"])
+    try bench.reopen()
+    let moved = try store.render("old")
+    #expect(moved.state == .rendering)
+    #expect(moved.version == 4)
+    #expect(moved.attempt == 2)
+    #expect(try store.history(of: "old", after: 0, limit: 10).map(\.version) == [1, 2, 3, 4])
+  }
+
   @Test("nobody sees a group before its commit")
   func isolation() throws {
     let other = try RenderStore.open(bench.path)

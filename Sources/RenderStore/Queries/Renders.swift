@@ -26,6 +26,10 @@ enum RenderSQL {
     WHERE row = ?1 AND version = ?11 - 1
     """
 
+  static let updateRow = "UPDATE renders SET row = ?2 WHERE row = ?1"
+
+  static let selectLastRow = "SELECT max(row) FROM renders"
+
   static let selectOverdue = """
     SELECT \(columns) FROM renders WHERE deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2
     """
@@ -159,9 +163,24 @@ extension RenderStore {
     try statement.run()
   }
 
+  /// Keeps a render that starts again among the last of the table, because it will change many times:
+  /// those that change are then on few pages, however many others lie between them.
+  ///
+  /// - Returns: its row from now on.
+  private func moveAmongTheLast(_ row: Int64) throws(StoreError) -> Int64 {
+    let last = try statements.selectLastRow.first { $0.integer(0) } ?? row
+    guard last - row >= lastRows else { return row }
+    let statement = statements.updateRow
+    statement.bind(1, row)
+    statement.bind(2, last + 1)
+    try statement.run()
+    return last + 1
+  }
+
   /// Saves what was decided, provided the render is still what it was decided on.
   func save(_ next: Render, replacing previous: StoredRender) throws(StoreError) {
-    if let row = previous.row {
+    if var row = previous.row {
+      if next.lastEvent == .start { row = try moveAmongTheLast(row) }
       let statement = statements.updateRender
       statement.bind(next)
       statement.bind(1, row)
@@ -179,6 +198,9 @@ extension RenderStore {
     }
   }
 }
+
+/// So many rows at the end of the table stand together: about a hundred pages.
+private let lastRows: Int64 = 4_096
 
 /// A render, and where it is kept.
 struct StoredRender {

@@ -11,6 +11,8 @@ final class Statements {
   let selectRender: SQLStatement
   let insertRender: SQLStatement
   let updateRender: SQLStatement
+  let updateRow: SQLStatement
+  let selectLastRow: SQLStatement
   let selectOverdue: SQLStatement
   let selectFirstDeadline: SQLStatement
   let updateDeadline: SQLStatement
@@ -49,6 +51,8 @@ final class Statements {
     selectRender = try prepare(RenderSQL.select)
     insertRender = try prepare(RenderSQL.insert)
     updateRender = try prepare(RenderSQL.update)
+    updateRow = try prepare(RenderSQL.updateRow)
+    selectLastRow = try prepare(RenderSQL.selectLastRow)
     selectOverdue = try prepare(RenderSQL.selectOverdue)
     selectFirstDeadline = try prepare(RenderSQL.selectFirstDeadline)
     updateDeadline = try prepare(RenderSQL.updateDeadline)
