@@ -77,10 +77,15 @@ public final class RenderStore {
 
   /// Runs a group of writes in one transaction; they are durable when this returns.
   ///
+  /// - Parameters:
+  ///   - body: the writes.
+  ///   - answer: called as soon as they are durable, before other processes are told and let in; it must
+  ///     not wait for anything.
   /// - Throws: what the body throws, or why the group could not begin or commit; then nothing of it
   ///   is in the store.
   public func write<Result>(
-    _ body: (inout WriteTransaction) throws(StoreError) -> Result
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result,
+    answering answer: () -> Void = {}
   ) throws(StoreError) -> Result {
     let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
     try gate.enter(until: deadline)
@@ -94,6 +99,7 @@ public final class RenderStore {
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
       try statements.commit.run()
+      answer()
       if transaction.hasChanges { gate.announceCommit() }
       return result
     } catch {

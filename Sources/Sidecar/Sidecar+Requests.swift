@@ -69,21 +69,23 @@ extension Sidecar {
       defaultTimeouts: session.settings.defaultTimeouts
     )
     do throws(StoreError) {
-      let changes = try store.write { transaction throws(StoreError) in
-        while taken < limit, responses.count < Self.answersLimit,
-          let item = queue.item(at: taken), mayJoin(item)
-        {
-          taken += 1
-          try handle(item, &timings) { write, asker throws(Failure) in
-            try write(asker, &transaction, moment, &responses)
+      let changes = try store.write(
+        { transaction throws(StoreError) in
+          while taken < limit, responses.count < Self.answersLimit,
+            let item = queue.item(at: taken), mayJoin(item)
+          {
+            taken += 1
+            try handle(item, &timings) { write, asker throws(Failure) in
+              try write(asker, &transaction, moment, &responses)
+            }
           }
-        }
-        return transaction.changes
-      }
+          return transaction.changes
+        },
+        answering: flush
+      )
       queue.removeFirst(taken)
       requestsAlone = max(0, requestsAlone - taken)
       note(timings)
-      flush()
       refreshDeadline()
       tell(changes)
     } catch {
@@ -102,7 +104,7 @@ extension Sidecar {
   /// Of some hundred that wait, it takes half: a host that asks anew when it is answered does so while
   /// the others are handled. `Tests/Benchmarks/run pipelined` measures what that brings.
   private func groupSize(waiting: Int) -> Int {
-    waiting < Self.groupLimit ? max(waiting / 2, Self.groupLimit / 4) : Self.groupLimit
+    waiting < Self.groupLimit / 2 ? max(waiting / 2, Self.groupLimit / 8) : Self.groupLimit
   }
 
   /// Answers the first request with the store's error.
