@@ -10,7 +10,7 @@ public import RenderStore
 /// which they came, because nothing else happens between them.
 public final class Sidecar {
   /// The most requests of one commit.
-  static let groupLimit = 512
+  static let groupLimit = 1024
   /// So many bytes of answers end a group, and so many may wait for the host before the next one.
   static let answersLimit = 1 << 20
   /// So many bytes may wait for the host before notifications wait in the log.
