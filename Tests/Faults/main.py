@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+import unittest
 
 import results
 from faults import HERE, CheckFailed, Faults
@@ -33,7 +34,7 @@ def promise(module):
 
 
 def arguments(known):
-    parser = argparse.ArgumentParser(prog="Tests/Faults/run", description="Attacks the promises of the sidecar.")
+    parser = argparse.ArgumentParser(prog="Tests/Faults/run", description="Attacks the promises of the sidecar.", allow_abbrev=False)
     parser.add_argument("--long", action="store_true", help="the long form, which writes the table of results")
     parser.add_argument("--seed", type=int, help="where all randomness comes from; else another one each time")
     parser.add_argument("--sidecar", metavar="PATH", help="the program; else $RENDERSTATE_BIN, else it is built")
@@ -64,6 +65,11 @@ def main():
     if not os.access(program, os.X_OK):
         print(f"there is no program {program}", file=sys.stderr)
         return 64
+    # Who judges is judged first.
+    os.environ["RENDERSTATE_BIN"] = str(program)
+    tests = unittest.defaultTestLoader.discover(str(HERE), "test_*.py")
+    if not unittest.TextTestRunner(verbosity=0, warnings="error").run(tests).wasSuccessful():
+        return 1
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(10**6)
 
     rows, failed = [], []

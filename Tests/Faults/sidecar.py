@@ -279,6 +279,7 @@ class Sidecar:
         self._reader.join(patience)
         if self._reader.is_alive():
             raise CheckFailed(f"{self.name} is gone, but its stdout does not end")
+        self.process.stdout.close()
         return code
 
     def close_stdin(self):
