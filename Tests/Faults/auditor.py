@@ -55,6 +55,8 @@ class Audit:
     #: Requests without an answer, and those of them whose change is in the log.
     in_flight: int = 0
     unknown: int = 0
+    #: Those, as (call, row of the log).
+    unknown_calls: list = dataclasses.field(default_factory=list)
     #: Refusals by kind.
     refused: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     #: Statuses in answers that were compared with the log.
@@ -544,6 +546,7 @@ class _Journal:
                     in_flight[key].remove(call)
                     self.made_by[row["seq"]] = call
                     self.result.unknown += 1
+                    self.result.unknown_calls.append((call, row))
                     break
             else:
                 if row["actor"] in self.others:

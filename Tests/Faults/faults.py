@@ -58,12 +58,14 @@ class Faults:
 
     # Sidecars
 
-    def sidecar(self, database, *arguments, environment=None, before=(), name=None, reading=True, program=None):
+    def sidecar(self, database, *arguments, environment=None, before=(), name=None, reading=True, remembering=True,
+                program=None):
         """Starts a sidecar on a database: a path, or a name in the folder of the scenario.
 
         `arguments` go behind `serve --database PATH`; `environment` is added to a small one (LD_PRELOAD and such);
         `before` stands before the program (`["faketime", "…"]`); with `reading=False` nothing is read from its
-        stdout until `read_on()`.
+        stdout until `read_on()`; with `remembering=False` its calls are not kept for the audit, which then can only
+        look at the file (`lost=True`).
         """
         database = self.folder / database
         with self._lock:
@@ -71,7 +73,7 @@ class Faults:
             name = name or f"s{self._count}"
         command = [*before, program or self.program, "serve", "--database", str(database), *map(str, arguments)]
         sidecar = Sidecar(
-            command, name, self.folder / f"{name}.stderr", self.environment(environment), self.folder, reading
+            command, name, self.folder / f"{name}.stderr", self.environment(environment), self.folder, reading, remembering
         )
         with self._lock:
             self.sidecars.append(sidecar)

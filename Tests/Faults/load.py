@@ -6,6 +6,7 @@ that the auditor can tell for each row of the log which request made it.
 """
 
 import collections
+import random as randomness
 
 EVENTS = ("start", "progress", "complete", "fail", "cancel")
 LEGAL = {
@@ -40,7 +41,7 @@ class Belief:
 class Load:
     """Makes requests, and drives sidecars with them.
 
-    - random: where its choices come from.
+    - random: where its choices come from. It takes its own from it, so that several go on beside each other.
     - ids: the renders it is about.
     - name: stands in actors, keys and renderIds, so it is one's own.
     - expecting: how many of the changes carry expectedVersion (sometimes expectedState, expectedAttempt).
@@ -51,7 +52,7 @@ class Load:
     """
 
     def __init__(self, random, ids, name, expecting=0.2, reading=0.1, illegal=0.1, keyed=0.3, clocks=None):
-        self.random = random
+        self.random = randomness.Random(random.getrandbits(64))
         self.ids = list(ids)
         self.name = name
         self.expecting = expecting

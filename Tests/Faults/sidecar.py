@@ -65,9 +65,12 @@ class Call:
 class Sidecar:
     """A running sidecar. Scenarios get theirs from `Faults.sidecar`."""
 
-    def __init__(self, command, name, stderr_path, environment, folder, reading=True):
+    def __init__(self, command, name, stderr_path, environment, folder, reading=True, remembering=True):
         self.name = name
+        #: All its Calls, unless it is not to remember them.
         self.calls = []
+        self._remembering = remembering
+        self._count = 0
         #: Notifications in their order: (nanoseconds of the monotonic clock, method, params).
         self.notifications = []
         #: Lines that answer no request by its id: {"id": null} errors and the like, parsed.
@@ -115,12 +118,14 @@ class Sidecar:
             lines = []
             calls = []
             for method, params in requests:
-                call = Call(self.name, len(self.calls) + 1, method, params, called)
+                self._count += 1
+                call = Call(self.name, self._count, method, params, called)
                 message = {"jsonrpc": "2.0", "id": call.number, "method": method}
                 if params is not None:
                     message["params"] = params
                 lines.append(json.dumps(message, separators=(",", ":"), ensure_ascii=False))
-                self.calls.append(call)
+                if self._remembering:
+                    self.calls.append(call)
                 self._waiting.append(call)
                 calls.append(call)
             self._write(("\n".join(lines) + "\n").encode("utf-8", "surrogatepass"))
