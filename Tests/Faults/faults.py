@@ -133,9 +133,22 @@ class Faults:
             violations=[text for sidecar in sidecars for text in sidecar.violations], **allowed,
         )
         if result.findings:
-            text = "\n  ".join(result.findings[:20])
-            raise CheckFailed(f"the audit of {database} found {len(result.findings)} faults:\n  {text}")
+            self.fail_with(f"the audit of {database.name} found {len(result.findings)} faults", result.findings)
         return result
+
+    def fail_with(self, title, findings):
+        """Raises CheckFailed with the first of these texts; all of them, in full, are put into the folder."""
+        file = self.folder / "findings.txt"
+        file.write_text("\n".join(findings) + "\n", errors="backslashreplace")
+        shown = "".join(f"\n  - {text if len(text) <= 500 else text[:500] + ' …'}" for text in findings[:5])
+        raise CheckFailed(f"{title}:{shown}\n  all of them in full: {file}")
+
+    def keep_journals(self):
+        """Puts what each sidecar was asked last, and answered, into the folder, for looking at after a failure."""
+        for sidecar in self.sidecars:
+            with open(self.folder / f"{sidecar.name}.journal", "w", errors="backslashreplace") as file:
+                for call in sidecar.calls[-20_000:]:
+                    file.write(f"{call.called} {call.answered} {call}\n")
 
     def remove(self, database):
         """Removes a database that has been audited, with the journals of its sidecars, so that a long form does
@@ -160,8 +173,8 @@ class Faults:
         return time.monotonic() - self._began
 
     def progress(self, text):
-        """Tells on stderr how far a long form is; at most once in two seconds."""
-        if self.long and self.seconds() - self._progress_at >= 2:
+        """Tells on stderr how far a long form is; at most once in ten seconds."""
+        if self.long and self.seconds() - self._progress_at >= 10:
             self._progress_at = self.seconds()
             print(f"{self.seconds():7.0f} s  {self.name}: {text}", file=sys.stderr, flush=True)
 

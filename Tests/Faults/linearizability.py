@@ -122,7 +122,7 @@ def check(changes, observations):
 
 
 def _name(operation):
-    return str(operation.source if operation.source is not None else operation)[:400]
+    return str(operation.source if operation.source is not None else operation)
 
 
 def history(calls, unknown=()):

@@ -108,6 +108,8 @@ def attempt(name, module, program, seed, chosen):
         faults.end()
         if failure is None:
             shutil.rmtree(folder, ignore_errors=True)
+        else:
+            faults.keep_journals()
     seconds = time.monotonic() - began
     if failure is not None:
         form = "--long " if chosen.long else ""

@@ -57,9 +57,12 @@ class Call:
         """The kind of the error, or None."""
         return self.error["data"]["kind"] if self.error and self.error.get("data") else None
 
-    def __repr__(self):
+    def __str__(self):
         outcome = "no answer" if self.in_flight else json.dumps(self.error or self.result)
         return f"{self.connection} request {self.number}: {self.method} {json.dumps(self.params)} -> {outcome}"
+
+    def __repr__(self):
+        return str(self)
 
 
 class Sidecar:

@@ -51,8 +51,9 @@ def run(faults: Faults) -> Result:
     worker.close()
     watcher.close()
     audit = faults.audit("leaks.sqlite", lost=True)
+    took = f"{duration / 60:.0f} min" if faults.long else f"{duration:.0f} s"
     return Result(
-        did=f"{sent:,} requests and {subscribed:,} times subscribe and unsubscribe in {duration / 60:.1f} min, with a second process that watched.",
+        did=f"{sent:,} requests and {subscribed:,} times subscribe and unsubscribe in {took}, with a second process that watched.",
         held=f"The most in the first half and in the second: {meters[0]}; of the one that watched {meters[1]}. "
         f"It was told all {audit.changes:,} changes.",
         counts={"requests": sent, "subscriptions": subscribed, "changes": audit.changes},

@@ -10,7 +10,7 @@ import collections
 import time
 
 import linearizability
-from faults import CheckFailed, Faults, Result, check
+from faults import Faults, Result, check
 from load import Load
 
 
@@ -21,7 +21,7 @@ def run(faults: Faults) -> Result:
         database = f"writers-{processes}.sqlite"
         sidecars = [faults.sidecar(database) for _ in range(processes)]
         figures["races"] += race(sidecars, 200 if faults.long else 30)
-        contend(faults, sidecars, seconds=10 if faults.long else 1)
+        contend(faults, sidecars, seconds=6 if faults.long else 1)
         for sidecar in sidecars[1:]:
             sidecar.close()
 
@@ -29,7 +29,7 @@ def run(faults: Faults) -> Result:
         changes, observations = linearizability.history(faults.calls(database), audit.unknown_calls)
         findings = linearizability.check(changes, observations)
         if findings:
-            raise CheckFailed(f"the history of {processes} processes is not linearizable:\n  " + "\n  ".join(findings[:10]))
+            faults.fail_with(f"the history of {processes} processes is not linearizable", findings)
         check(audit.refused["conflict"] > 0 and audit.refused["invalidTransition"] > 0, "nothing was refused: there was no race")
         figures["changes"] += len(changes)
         figures["observations"] += len(observations)
