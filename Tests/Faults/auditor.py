@@ -13,6 +13,7 @@ What it decides:
 - every status, change and history that was ever answered is one that the log yields
 - nothing that was refused is in the log, and a refusal tells the truth about the render
 - an idempotency key was applied at most once
+- each token of a lease had one holder, and no acknowledged lease is lost
 - the requests of one connection took effect in the order of their writing
 - every other row belongs to a request that was in flight when its sidecar ended: an unknown outcome
 """
@@ -59,6 +60,8 @@ class Audit:
     unknown_calls: list = dataclasses.field(default_factory=list)
     #: Refusals by kind.
     refused: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    #: Leases that were granted or renewed.
+    leases: int = 0
     #: Statuses in answers that were compared with the log.
     statuses: int = 0
     #: Changes by actors that stand in no journal and were allowed.
@@ -108,6 +111,7 @@ class _File:
             self.application_id = connection.execute("PRAGMA application_id").fetchone()[0]
             self.log = self._rows(connection, "SELECT * FROM transitions ORDER BY seq")
             self.renders = self._rows(connection, "SELECT * FROM renders")
+            self.leases = self._rows(connection, "SELECT * FROM leases")
             self.render_ids = {tuple(row) for row in connection.execute("SELECT id, render_id FROM render_ids")}
         finally:
             connection.close()
@@ -389,6 +393,7 @@ class _Journal:
                 self.result.in_flight += 1
         self._unknown_outcomes()
         self._order()
+        self._leases()
 
     # What was answered
 
@@ -565,6 +570,30 @@ class _Journal:
             if before is not None and before.number > call.number:
                 self.result.find(f"took effect in another order than written: {before} came to the log before {call}")
             last[call.connection] = call
+
+
+    def _leases(self):
+        """Each token had one holder, and the last one that was told is in the file, or a later one."""
+        holders = {}
+        last = {}
+        for call in self.calls:
+            if call.method != "acquireLease" or not call.succeeded:
+                continue
+            name, answer = call.params["name"], call.result
+            self.result.leases += answer["acquired"]
+            if answer["acquired"] != (answer["holder"] == call.params["holder"]):
+                self.result.find(f"a lease granted and not had, or refused to its holder: {call}")
+            holder = holders.setdefault((name, answer["token"]), answer["holder"])
+            if holder != answer["holder"]:
+                self.result.find(f"token {answer['token']} of lease {name} had two holders, {holder} and another: {call}")
+            last[name] = max(last.get(name, 0), answer["token"])
+        rows = {row["name"]: row for row in self.file.leases}
+        for name, token in last.items():
+            row = rows.get(name, {"token": 0})
+            if row["token"] < token:
+                self.result.find(f"an acknowledged lease is lost: {name} had token {token}, in the file it has {row['token']}")
+            elif row["token"] == token and row["holder"] != holders[(name, token)]:
+                self.result.find(f"token {token} of lease {name} had two holders, {holders[(name, token)]} and {row['holder']}")
 
 
 def unmet_expectation(params, status):

@@ -47,16 +47,18 @@ class Load:
     - expecting: how many of the changes carry expectedVersion (sometimes expectedState, expectedAttempt).
     - reading: how many of the requests are reads.
     - illegal: how many of the changes don't look where the render is.
+    - leasing: how many of the requests are about leases.
     - keyed: how many of the changes carry an idempotency key.
     - clocks: the greatest timeouts to give to some of the starts, in milliseconds; None for none.
     """
 
-    def __init__(self, random, ids, name, expecting=0.2, reading=0.1, illegal=0.1, keyed=0.3, clocks=None):
+    def __init__(self, random, ids, name, expecting=0.2, reading=0.1, illegal=0.1, keyed=0.3, clocks=None, leasing=0.03):
         self.random = randomness.Random(random.getrandbits(64))
         self.ids = list(ids)
         self.name = name
         self.expecting = expecting
         self.reading = reading
+        self.leasing = leasing
         self.illegal = illegal
         self.keyed = keyed
         self.clocks = clocks
@@ -69,6 +71,8 @@ class Load:
         id = random.choice(self.ids)
         if random.random() < self.reading:
             return self._read(id)
+        if random.random() < self.leasing:
+            return self._lease(id)
         belief = self.beliefs[id]
         legal = LEGAL[belief.state]
         if random.random() < self.illegal or (not legal and random.random() < 0.3):
@@ -88,6 +92,12 @@ class Load:
         if choice < 0.95:
             return "getHistory", {"id": id, "limit": 20, "afterSeq": self.random.randrange(50)}
         return "listStatuses", {"limit": 5}
+
+    def _lease(self, id):
+        params = {"name": f"poller of {id}", "holder": self.name}
+        if self.random.random() < 0.3:
+            return "releaseLease", params
+        return "acquireLease", {**params, "ttlMs": self.random.choice((1, 20, 60_000))}
 
     def _change(self, id, belief, event):
         random = self.random

@@ -34,6 +34,8 @@ class AuditorTest(unittest.TestCase):
         first.refusal("transition", {"id": "video", "event": "cancel", "actor": "too late"}, "invalidTransition")
         first.refusal("transition", {"id": "queued", "event": "fail", "actor": "guess", "expectedVersion": 7}, "conflict")
         first.result("transition", {"id": "video", "event": "start", "actor": "again", "idempotencyKey": "video-0"})
+        first.result("acquireLease", {"name": "poller", "holder": "first", "ttlMs": 86_400_000})
+        second.result("acquireLease", {"name": "poller", "holder": "second", "ttlMs": 86_400_000})
         first.result("getHistory", {"id": "video"})
         first.result("getStatus", {"id": "video"})
         first.close()
@@ -87,6 +89,7 @@ class AuditorTest(unittest.TestCase):
         for kind in ("invalidTransition", "conflict", "staleRender"):
             self.assertGreater(result.refused[kind], 0, kind)
         self.assertGreater(result.repeated, 0)
+        self.assertGreater(result.leases, 1)
         self.assertEqual((result.unknown, result.in_flight), (0, 0))
 
     def test_a_change_in_flight_may_have_happened(self):
@@ -304,6 +307,19 @@ class AuditorTest(unittest.TestCase):
         call = self.call(lambda call: call.method == "getHistory" and call.params["id"] == "video")
         call.result["changes"].reverse()
         self.assert_found("in a history")
+
+    def test_an_acknowledged_lease_that_is_lost(self):
+        self.sql("DELETE FROM leases WHERE name = 'poller'")
+        self.assert_found("an acknowledged lease is lost")
+
+    def test_a_lease_that_another_has_in_the_file(self):
+        self.sql("UPDATE leases SET holder = 'another' WHERE name = 'poller'")
+        self.assert_found("had two holders, first and another")
+
+    def test_a_token_with_two_holders(self):
+        call = self.call(lambda call: call.params.get("holder") == "second")
+        call.result |= {"acquired": True, "holder": "second"}
+        self.assert_found("token 1 of lease poller had two holders")
 
     def test_requests_that_took_effect_in_another_order(self):
         first, second = self.acting("video-1"), self.acting("video-2")

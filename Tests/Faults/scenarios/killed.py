@@ -29,7 +29,8 @@ def run(faults: Faults) -> Result:
     figures = killer.figures
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in killer.kinds.items())
     return Result(
-        did=f"{killer.done:,} kills ({kinds}) of sidecars that made {figures['changes']:,} changes of {killer.files} files.",
+        did=f"{killer.done:,} kills ({kinds}) of sidecars that made {figures['changes']:,} changes in {killer.files} "
+        f"{'file' if killer.files == 1 else 'files'}.",
         held=f"All {figures['acknowledged']:,} acknowledged changes are there, and the logs yield all {figures['renders']:,} renders. "
         f"Of {figures['in_flight']:,} changes without an answer {figures['unknown']:,} had happened, as a whole.",
         counts={"kills": killer.done, "files": killer.files, **figures, **killer.kinds},
