@@ -1,0 +1,4 @@
+public import ArgumentParser
+public import RenderModel
+
+extension State: ExpressibleByArgument {}
