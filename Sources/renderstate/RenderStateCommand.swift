@@ -30,7 +30,7 @@ struct RenderStateCommand: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Operating",
-        subcommands: [ShowStatus.self, ListRenders.self]
+        subcommands: [ShowStatus.self, ListRenders.self, ShowHistory.self, ShowStats.self]
       )
     ]
   )

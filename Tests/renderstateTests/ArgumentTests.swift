@@ -40,6 +40,9 @@ struct ArgumentTests {
         ["list", "--stuck"], ["list", "--stuck", "10m", "--state", "completed"],
         ["list", "--stuck", "10m", "--state", "queued", "--state", "failed"],
       ] + durations.map { ["list", "--stuck", $0] } + limits.map { ["list"] + $0 }
+      + limits.map { ["history", "a"] + $0 } + [
+        ["history"], ["history", "a", "b"], ["stats", "a"],
+      ]
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
       + operating + [["unknown"], ["--unknown"]]
   }()

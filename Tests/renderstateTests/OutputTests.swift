@@ -81,6 +81,42 @@ struct OutputTests {
     }
   }
 
+  @Test("history: a line for each change, the newest last")
+  func history() throws {
+    try expect("history", "intro", in: "history-utc.txt")
+    try expect("history", "intro", "--json", in: "history.jsonl")
+    try expect("history", "intro", "--limit", "2", in: "history-limited.txt")
+    for width in [nil, 70] {
+      try expect(
+        { store, presentation in
+          let changes = try store.latestChanges(of: "intro", limit: 100)
+          return History(changes: changes).lines(presentation)
+        },
+        width: width,
+        in: width == nil ? "history.txt" : "history-narrow.txt"
+      )
+    }
+  }
+
+  @Test("stats: what is in the store")
+  func stats() throws {
+    // This is of this machine, and of this version of the schema.
+    func common(_ text: String) -> String {
+      text.replacing(RenderStore.sqliteVersion, with: "3.x.y")
+        .replacing(folder.url.resolvingSymlinksInPath().path, with: "/srv/renders")
+        .replacing(/[0-9.]+ KiB/, with: "4.00 KiB")
+        .replacing(/"bytes":[0-9]+/, with: #""bytes":4096"#)
+    }
+    try expect(
+      { store, presentation in
+        try StoreOverview(of: store).lines(presentation).map(common)
+      },
+      in: "stats.txt"
+    )
+    let outcome = try SidecarProcess.run(["stats", "--json", "--database", folder.database])
+    try Golden.expect(common(outcome.output), in: "Output/stats.json")
+  }
+
   // MARK: - Times and texts
 
   @Test("a moment is told by how long it is ago, in whole units")

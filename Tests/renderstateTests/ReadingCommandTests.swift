@@ -15,7 +15,9 @@ struct ReadingCommandTests {
     folder = try TemporaryFolder()
   }
 
-  private static let commands = [["status", "intro"], ["list"]]
+  private static let commands = [
+    ["status", "intro"], ["list"], ["history", "intro"], ["stats"],
+  ]
 
   private func run(
     _ arguments: [String],
@@ -98,8 +100,13 @@ struct ReadingCommandTests {
     _ = try sidecars[1].transition("intro", "progress", #","context":{"progress":30}"#)
     for command in Self.commands {
       let outcome = try run(command + ["--json"])
-      let json = try JSON(reading: outcome.output)
-      #expect(json["state"]?.text == "rendering" && json["version"]?.whole == 2)
+      let first = try #require(outcome.output.split(separator: "\n").first)
+      let json = try JSON(reading: String(first))
+      switch command[0] {
+      case "history": #expect(json["state"]?.text == "queued" && json["version"]?.whole == 1)
+      case "stats": #expect(json["renders", "rendering"]?.whole == 1)
+      default: #expect(json["state"]?.text == "rendering" && json["version"]?.whole == 2)
+      }
       #expect(outcome.errors == "")
     }
     #expect(try sidecars[0].transition("intro", "progress").integer("result", "seq") == 3)
@@ -122,6 +129,11 @@ struct ReadingCommandTests {
     #expect(json.exit == .code(2))
     #expect(try JSON(reading: json.output)["state"]?.text == "idle")
     #expect(json.errors == "")
+    let history = try run(["history", "never"])
+    #expect(history.exit == .code(2) && history.output == "")
+    #expect(history.errors == "renderstate: never was never started\n")
+    let historyInJSON = try run(["history", "never", "--json"])
+    #expect(historyInJSON.exit == .code(2) && historyInJSON.output + historyInJSON.errors == "")
     let both = try run(["status", "never", "intro"])
     #expect(both.exit == .code(2))
     #expect(both.output.hasPrefix("intro\n"))
@@ -193,7 +205,7 @@ struct ReadingCommandTests {
           environment: environment
         )
         #expect(outcome.exit == .code(0))
-        #expect(outcome.output.contains("\u{1B}[36m") == isColoured, "\(command) \(environment)")
+        #expect(outcome.output.contains("\u{1B}[2m") == isColoured, "\(command) \(environment)")
       }
     }
   }
