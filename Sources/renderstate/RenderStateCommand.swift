@@ -30,7 +30,9 @@ struct RenderStateCommand: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Operating",
-        subcommands: [ShowStatus.self, ListRenders.self, ShowHistory.self, ShowStats.self]
+        subcommands: [
+          ShowStatus.self, ListRenders.self, ShowHistory.self, ShowStats.self, SendEvent.self,
+        ]
       )
     ]
   )

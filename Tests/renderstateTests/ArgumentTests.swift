@@ -43,8 +43,21 @@ struct ArgumentTests {
       + limits.map { ["history", "a"] + $0 } + [
         ["history"], ["history", "a", "b"], ["stats", "a"],
       ]
+    let progress = ["101", "-1", "nan", "inf", "x", ""].map { ["a", "progress", "--progress", $0] }
+    let send =
+      progress + durations.map { ["a", "start", "--total-timeout", $0] } + [
+        [], ["a"], ["a", "done"], ["", "start"], ["a\n", "start"],
+        [String(repeating: "a", count: 201), "start"], ["a", "start", "--progress", "1"],
+        ["a", "start", "--video-url", "u"], ["a", "progress", "--video-url", ""],
+        ["a", "progress", "--error", "e"], ["a", "progress", "--stall-timeout", "1"],
+        ["a", "start", "--metadata", "{"], ["a", "start", "--metadata", "[]"],
+        ["a", "start", "--expected-version", "-1"], ["a", "start", "--expected-version", "1.5"],
+        ["a", "start", "--expected-version", "9007199254740992"],
+        ["a", "start", "--expected-state", "done"], ["a", "start", "--render-id", ""],
+        ["a", "regenerate", "--expected-attempt", "1"], ["a", "regenerate", "--progress", "1"],
+      ]
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
-      + operating + [["unknown"], ["--unknown"]]
+      + operating + send.map { ["send"] + $0 } + [["unknown"], ["--unknown"]]
   }()
 
   @Test("wrong arguments: exit code 64, a line on stderr, nothing on stdout, nothing made")

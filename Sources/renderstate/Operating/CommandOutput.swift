@@ -21,6 +21,16 @@ struct CommandOutput {
     try write(Array(lines.map { $0 + "\n" }.joined().utf8))
   }
 
+  /// Prints what has to be told beside a line on stderr, for people, there.
+  func explain(_ lines: (Presentation) -> [String]) {
+    let presentation = Presentation(
+      paint: .wanted(on: .errors),
+      times: presentation.times,
+      width: Terminal.errors.columnsIfDrawing
+    )
+    _ = writeText(lines(presentation).map { $0 + "\n" }.joined(), to: STDERR_FILENO)
+  }
+
   /// Prints each value as JSON in a line of its own.
   func print<Values: Sequence>(
     json values: Values,

@@ -19,12 +19,12 @@ struct RenderDetails: Sendable {
   private typealias Row = (name: String, text: String, style: Paint.Style)
 
   private func rows(_ times: TimeForm) -> [Row] {
-    let isUnderWay = render.state == .rendering || render.state == .failed
-    let state = render.state.rawValue + (isUnderWay ? ", \(render.progressText)" : "")
-    var rows: [Row] = [("state", state, Paint.Style(state: render.state.rawValue))]
+    var rows: [Row] = [("state", render.stateText, Paint.Style(state: render.state.rawValue))]
     func row(_ name: String, _ text: String?) {
       if let text { rows.append((name, text, .plain)) }
     }
+    row("possible", render.possible.joined(separator: ", "))
+    guard render.version > 0 else { return rows }
     row("last event", lastEvent(times))
     row(
       "attempt",
@@ -52,9 +52,17 @@ struct RenderDetails: Sendable {
 }
 
 extension Render {
-  /// The progress to a tenth of a percent.
-  var progressText: String {
+  /// What can be sent to it now.
+  var possible: [String] {
+    let actions = Machine.events(in: state).map(Command.Action.event)
+    return (actions + (state.isTerminal ? [.regenerate] : [])).map(\.name)
+  }
+
+  /// The state, with the progress to a tenth of a percent where the state does not tell it.
+  var stateText: String {
+    guard state == .rendering || state == .failed else { return state.rawValue }
     let tenths = (progress * 10).rounded() / 10
-    return tenths == tenths.rounded() ? "\(Int(tenths)) %" : "\(tenths) %"
+    let number = tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)"
+    return "\(state.rawValue), \(number) %"
   }
 }
