@@ -31,7 +31,8 @@ struct RenderStateCommand: ParsableCommand {
       CommandGroup(
         name: "Operating",
         subcommands: [
-          ShowStatus.self, ListRenders.self, ShowHistory.self, ShowStats.self, SendEvent.self,
+          ShowStatus.self, ListRenders.self, ShowHistory.self, WatchRenders.self, ShowStats.self,
+          SendEvent.self,
         ]
       )
     ]

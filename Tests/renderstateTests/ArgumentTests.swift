@@ -56,8 +56,14 @@ struct ArgumentTests {
         ["a", "start", "--expected-state", "done"], ["a", "start", "--render-id", ""],
         ["a", "regenerate", "--expected-attempt", "1"], ["a", "regenerate", "--progress", "1"],
       ]
+    let watch = [
+      ["a", "--state", "failed"], ["--until-terminal"], ["--until-terminal", "--state", "failed"],
+      ["--state", "done"], (0...1_000).map { "video \($0)" },
+    ]
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
-      + operating + send.map { ["send"] + $0 } + [["unknown"], ["--unknown"]]
+      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 } + [
+        ["unknown"], ["--unknown"],
+      ]
   }()
 
   @Test("wrong arguments: exit code 64, a line on stderr, nothing on stdout, nothing made")
