@@ -98,16 +98,19 @@ let package = Package(
     .executableTarget(
       name: "renderstate",
       dependencies: [
-        "Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", "SQLiteConfig", arguments,
-        logging,
+        "Sidecar", "RenderProtocol", "RenderStore", "RenderModel", "JSONRPC", "JSON",
+        "SQLiteConfig", arguments, logging,
       ],
       swiftSettings: settings
     ),
     .testTarget(
       name: "renderstateTests",
-      dependencies: ["renderstate", "RenderModel", "JSON", "Support"],
+      dependencies: [
+        "renderstate", "RenderProtocol", "RenderStore", "RenderModel", "JSON", "Support", arguments,
+        logging,
+      ],
       // Read where they stand, so that they can be re-made.
-      exclude: ["Help"],
+      exclude: ["Help", "Output"],
       swiftSettings: settings
     ),
 

@@ -14,6 +14,11 @@ public struct JSONObject: Sendable {
     members = []
   }
 
+  /// The object of these members, each key once; a member without a value is left out.
+  public init(_ members: KeyValuePairs<String, JSON?>) {
+    self.members = members.compactMap { key, value in value.map { Member(key: key, value: $0) } }
+  }
+
   /// The object of these members; of several with one key the last one counts.
   init(reading members: [Member]) {
     self.members = members

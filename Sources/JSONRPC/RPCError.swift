@@ -1,3 +1,5 @@
+public import JSON
+
 /// The error member of a response.
 public struct RPCError: Error, Sendable {
   public let code: Int
@@ -10,5 +12,16 @@ public struct RPCError: Error, Sendable {
     self.code = code
     self.message = message
     self.data = data
+  }
+
+  public func write(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.key("code")
+    writer.integer(Int64(code))
+    writer.key("message")
+    writer.string(message)
+    writer.key("data")
+    writer.raw(data)
+    writer.endObject()
   }
 }

@@ -29,14 +29,7 @@ public struct ResponseWriter: ~Copyable {
   public mutating func answer(_ id: RequestID, at place: Inbox.Place, error: RPCError) {
     beginAnswer(id, at: place)
     writer.key("error")
-    writer.beginObject()
-    writer.key("code")
-    writer.integer(Int64(error.code))
-    writer.key("message")
-    writer.string(error.message)
-    writer.key("data")
-    writer.raw(error.data)
-    writer.endObject()
+    error.write(to: &writer)
     endAnswer(at: place)
   }
 

@@ -29,7 +29,8 @@ public final class RenderStore {
 
   /// The file, with all links resolved.
   public let path: String
-  let gate: Gate
+  /// nil for a store that was opened for reading.
+  let gate: Gate?
   let options: Options
   private let queue: DatabaseQueue
   let handle: OpaquePointer
@@ -38,7 +39,7 @@ public final class RenderStore {
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
 
-  init(path: String, queue: DatabaseQueue, gate: Gate, options: Options) throws {
+  init(path: String, queue: DatabaseQueue, gate: Gate?, options: Options) throws {
     self.path = path
     self.queue = queue
     self.gate = gate
@@ -87,6 +88,7 @@ public final class RenderStore {
     _ body: (inout WriteTransaction) throws(StoreError) -> Result,
     answering answer: () -> Void = {}
   ) throws(StoreError) -> Result {
+    guard let gate else { throw .defect("a write to a store that was opened for reading") }
     let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
     try gate.enter(until: deadline)
     defer { gate.leave() }
@@ -141,7 +143,7 @@ public final class RenderStore {
   /// Moves what the write-ahead log holds into the database file where that has become worth it and
   /// nobody is writing; to be called between groups.
   public func checkpointIfDue() {
-    guard writeAheadLog.isCheckpointDue, gate.enterIfFree() else { return }
+    guard let gate, writeAheadLog.isCheckpointDue, gate.enterIfFree() else { return }
     defer { gate.leave() }
     var pages: Int32 = 0
     sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)
@@ -153,13 +155,18 @@ public final class RenderStore {
     CommitWatch(lockFile: path + RenderStore.lockSuffix)
   }
 
-  /// Closes the connection, under the gate: the last one to close moves the log into the file.
+  /// Closes the connection, under the gate: the last one to close moves the log into the file, unless
+  /// it was opened for reading.
   ///
   /// If the gate is not had in time the connection is left as it is, until the process ends; the
   /// next opening recovers.
   public func close() {
     guard preparedStatements != nil else { return }
     preparedStatements = nil
+    guard let gate else {
+      try? queue.close()
+      return
+    }
     do throws(StoreError) {
       try gate.enter(until: Date(timeIntervalSinceNow: 2))
     } catch {

@@ -10,6 +10,17 @@ public enum StoreError: Error, Sendable {
   case defect(String)
 }
 
+extension StoreError: CustomStringConvertible {
+  /// One line for people.
+  public var description: String {
+    switch self {
+    case .busy: "the database is locked by other processes; try again"
+    case .unavailable(let reason, _): "the database cannot be used: \(reason)"
+    case .defect(let detail): "a defect of renderstate: \(detail)"
+    }
+  }
+}
+
 extension StoreError {
   /// The file holds something that nobody wrote there.
   static func damaged(_ what: String) -> StoreError {

@@ -20,7 +20,9 @@ enum OwnedOutput {
   }
 
   /// Puts nothing where a standard stream is closed: an input at its end, an output that is dropped.
-  private static func openStandardStreams() {
+  ///
+  /// To be called before any file is opened: what is meant for a stream would go into that file.
+  static func openStandardStreams() {
     for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 {
       // The lowest free number is taken (open(2)), which is this stream's.
       _ = open("/dev/null", O_RDWR)

@@ -16,8 +16,25 @@ struct RenderStateCommand: ParsableCommand {
 
       To see it at work with a real video: `renderstate demo`. To see how fast it is on your disk: \
       `renderstate bench`.
+
+      The other commands are for people with a shell: they work on a database beside the \
+      sidecars that serve it.
+
+      Exit codes: 0, done. 1, something is wrong: the database or something else cannot be used, \
+      stderr says what and what to do. 2, the answer is no: a render that was never started, an \
+      event that was refused. 64, wrong arguments. 128 and the number of a signal, like 130 after \
+      Ctrl-C and 141 where nobody reads the output any more.
       """,
     version: version,
-    subcommands: [Serve.self, Demo.self, Bench.self]
+    subcommands: [Serve.self, Demo.self, Bench.self],
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Operating",
+        subcommands: [
+          ShowStatus.self, ListRenders.self, ShowHistory.self, WatchRenders.self, ShowStats.self,
+          SendEvent.self, PrintDiagram.self,
+        ]
+      )
+    ]
   )
 }

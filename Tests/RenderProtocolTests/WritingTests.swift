@@ -205,15 +205,14 @@ struct WritingTests {
   func stats() {
     let answer = StatsMethod.Answer(
       uptimeMilliseconds: 5,
-      storeKind: "sqlite",
-      bytes: 1,
-      walBytes: 2,
-      seq: 3,
-      sqliteVersion: "3.40.1",
-      queued: 4,
-      rendering: 5,
-      completed: 6,
-      failed: 7,
+      store: StoreFigures(
+        kind: "sqlite",
+        bytes: 1,
+        walBytes: 2,
+        seq: 3,
+        sqliteVersion: "3.40.1",
+        renders: RenderCounts(queued: 4, rendering: 5, completed: 6, failed: 7)
+      ),
       subscriptions: 8,
       calls: [
         StatsMethod.Calls(

@@ -87,6 +87,15 @@ extension RenderStore {
     return try open(path: path, options: options, logger: silent)
   }
 
+  static func open(
+    existing path: String,
+    _ purpose: Purpose,
+    _ options: Options = .quick
+  ) throws(StoreOpenError) -> RenderStore {
+    let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    return try open(existing: path, for: purpose, options: options, logger: silent)
+  }
+
   /// One command in a transaction of its own.
   @discardableResult
   func apply(

@@ -79,7 +79,7 @@ struct OpeningTests {
     #expect(!FileManager.default.fileExists(atPath: link + ".lock"))
     try linked.write { transaction throws(StoreError) in
       _ = try transaction.apply(Command(id: "video", action: .event(.start)), at: Bench.noon)
-      #expect(!direct.gate.enterIfFree())
+      #expect(direct.gate?.enterIfFree() == false)
     }
     #expect(try direct.render("video").version == 1)
   }

@@ -52,8 +52,33 @@ struct ReadingTests {
         .sorted { ($0.updatedAt, $0.seq) > ($1.updatedAt, $1.seq) }
       let list = try store.list(states, behind: nil, limit: 1_000)
       #expect(list.map(\.seq) == expected.map(\.seq))
-      for state in State.allCases where states == [state] {
-        #expect(try store.count(in: state) == Int64(expected.count))
+    }
+    func count(_ state: State) -> Int64 { Int64(all.count { $0.state == state && $0.version > 0 }) }
+    let counts = RenderCounts(
+      queued: count(.queued),
+      rendering: count(.rendering),
+      completed: count(.completed),
+      failed: count(.failed)
+    )
+    #expect(try store.counts() == counts)
+    #expect(counts.completed > 0 && counts.failed > 0)
+  }
+
+  @Test("those without an event since a moment come the longest first, as many as wanted")
+  func quiet() throws {
+    try fill(seed: 4, steps: 600, ids: 40)
+    let all = try (0..<40).map { try store.render("video \($0)") }
+    let moments = [Int64.min, Bench.noon.milliseconds, .max] + all.map(\.updatedAt.milliseconds)
+    for states in [[State.queued], [.rendering, .queued], [.failed, .completed, .idle]] {
+      for moment in moments.map(Timestamp.init(milliseconds:)) {
+        let expected =
+          all
+          .filter { states.contains($0.state) && $0.updatedAt <= moment && $0.version > 0 }
+          .sorted { ($0.updatedAt, $0.seq) < ($1.updatedAt, $1.seq) }
+        for limit in [1, 3, 1_000] {
+          let list = try store.listQuiet(states, since: moment, limit: limit)
+          #expect(list.map(\.seq) == expected.prefix(limit).map(\.seq))
+        }
       }
     }
   }
@@ -108,9 +133,13 @@ struct ReadingTests {
           after = last.seq
         }
         #expect(seen == expected)
+        #expect(
+          try store.latestChanges(of: id, limit: limit).map(\.seq) == expected.suffix(limit)
+        )
       }
     }
     #expect(try store.history(of: "none", after: 0, limit: 9).isEmpty)
+    #expect(try store.latestChanges(of: "none", limit: 9).isEmpty)
     #expect(try store.change(1)?.seq == 1)
     #expect(try store.change(log.count == 0 ? 1 : Int64(log.count) + 1) == nil)
     #expect(try store.head() == Int64(log.count))

@@ -428,10 +428,10 @@ struct SchemaTests {
     let statements = [
       RenderSQL.select, RenderSQL.insert, RenderSQL.update, RenderSQL.selectOverdue,
       RenderSQL.selectFirstDeadline, RenderSQL.updateDeadline, RenderSQL.listByState,
-      RenderSQL.selectRow, RenderSQL.countByState, LogSQL.insert, LogSQL.insertRenderID,
-      LogSQL.selectHead,
-      LogSQL.selectChanges, LogSQL.selectChange,
-      LogSQL.selectHistory, LogSQL.selectKeyUse, LogSQL.selectRenderID, FeedSQL.matching,
+      RenderSQL.listQuiet, RenderSQL.selectRow, RenderSQL.countByState, LogSQL.insert,
+      LogSQL.insertRenderID, LogSQL.selectHead, LogSQL.selectChanges, LogSQL.selectChange,
+      LogSQL.selectHistory, LogSQL.selectLatest, LogSQL.selectKeyUse, LogSQL.selectRenderID,
+      FeedSQL.matching,
       FeedSQL.matchingIDs, FeedSQL.count, FeedSQL.countIDs, FeedSQL.newest, FeedSQL.newestIDs,
       FeedSQL.states, LeaseSQL.select, LeaseSQL.save,
     ]

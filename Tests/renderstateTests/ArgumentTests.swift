@@ -1,6 +1,9 @@
+import ArgumentParser
 import Foundation
 import Support
 import Testing
+
+@testable import renderstate
 
 @Suite("Arguments")
 struct ArgumentTests {
@@ -29,8 +32,38 @@ struct ArgumentTests {
       ["--duration", "99ms"], ["--duration", "61s"], ["--duration", "x"],
       ["--synchronous", "off"], ["--database", ""],
     ]
+    let limits = ["0", "-1", "10001", "x", "1.5", ""].map { ["--limit", $0] }
+    let operating =
+      [
+        ["status"], ["status", "a", "--unknown"], ["status", "a", "--database", ""],
+        ["list", "a"], ["list", "--state", "done"], ["list", "--state", ""], ["list", "--state"],
+        ["list", "--stuck"], ["list", "--stuck", "10m", "--state", "completed"],
+        ["list", "--stuck", "10m", "--state", "queued", "--state", "failed"],
+      ] + durations.map { ["list", "--stuck", $0] } + limits.map { ["list"] + $0 }
+      + limits.map { ["history", "a"] + $0 } + [
+        ["history"], ["history", "a", "b"], ["stats", "a"],
+      ]
+    let progress = ["101", "-1", "nan", "inf", "x", ""].map { ["a", "progress", "--progress", $0] }
+    let send =
+      progress + durations.map { ["a", "start", "--total-timeout", $0] } + [
+        [], ["a"], ["a", "done"], ["", "start"], ["a\n", "start"],
+        [String(repeating: "a", count: 201), "start"], ["a", "start", "--progress", "1"],
+        ["a", "start", "--video-url", "u"], ["a", "progress", "--video-url", ""],
+        ["a", "progress", "--error", "e"], ["a", "progress", "--stall-timeout", "1"],
+        ["a", "start", "--metadata", "{"], ["a", "start", "--metadata", "[]"],
+        ["a", "start", "--expected-version", "-1"], ["a", "start", "--expected-version", "1.5"],
+        ["a", "start", "--expected-version", "9007199254740992"],
+        ["a", "start", "--expected-state", "done"], ["a", "start", "--render-id", ""],
+        ["a", "regenerate", "--expected-attempt", "1"], ["a", "regenerate", "--progress", "1"],
+      ]
+    let watch = [
+      ["a", "--state", "failed"], ["--until-terminal"], ["--until-terminal", "--state", "failed"],
+      ["--state", "done"], (0...1_000).map { "video \($0)" },
+    ]
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
-      + [["unknown"], ["--unknown"]]
+      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 } + [
+        ["unknown"], ["--unknown"],
+      ]
   }()
 
   @Test("wrong arguments: exit code 64, a line on stderr, nothing on stdout, nothing made")
@@ -58,21 +91,22 @@ struct ArgumentTests {
 
 @Suite("Help")
 struct HelpTests {
-  @Test(
-    "the help is the committed text (re-made with RENDERSTATE_REGENERATE=1)",
-    arguments: [
-      ("renderstate", ["--help"]), ("serve", ["serve", "--help"]), ("bench", ["bench", "--help"]),
-    ]
-  )
-  func help(name: String, arguments: [String]) throws {
-    let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "Help/\(name).txt")
+  @Test("the help of each command is the committed text (re-made with RENDERSTATE_REGENERATE=1)")
+  func help() throws {
+    let commands = RenderStateCommand.configuration.subcommands.compactMap {
+      $0.configuration.commandName ?? "\($0)".lowercased()
+    }
+    try expectHelp(["--help"], "renderstate")
+    for command in commands { try expectHelp([command, "--help"], command) }
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Help")
+    let texts = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(Set(texts) == Set((commands + ["renderstate"]).map { $0 + ".txt" }))
+  }
+
+  private func expectHelp(_ arguments: [String], _ name: String) throws {
     let outcome = try SidecarProcess.run(arguments, folder: "/", environment: ["COLUMNS": "80"])
     #expect(outcome.exit == .code(0))
-    if ProcessInfo.processInfo.environment["RENDERSTATE_REGENERATE"] == "1" {
-      try outcome.output.write(to: golden, atomically: true, encoding: .utf8)
-    }
-    #expect(try outcome.output == String(contentsOf: golden, encoding: .utf8))
+    try Golden.expect(outcome.output, in: "Help/\(name).txt")
   }
 
   @Test("no arguments print the help")

@@ -122,6 +122,17 @@ struct DemoTests {
     )
   }
 
+  @Test("wide characters take two columns, and nothing is cut in the middle of one")
+  func wideCharacters() {
+    for (text, columns) in [("abc", 3), ("é…→", 3), ("e\u{301}", 1), ("映画", 4), ("🎬", 2), ("👩‍👩‍👧", 2)]
+    {
+      #expect(text.columns == columns, "\(text)")
+    }
+    #expect("映画".padded(to: 6) == "映画  " && "🎬".paddedLeft(to: 4) == "  🎬")
+    #expect("映画館".cut(to: 6) == "映画館" && "映画館".cut(to: 5) == "映画…")
+    #expect("映画館".cut(to: 4) == "映…" && "abc".cut(to: 2) == "a…" && "abc".cut(to: 0) == "…")
+  }
+
   private func expectStory(in text: String) {
     #expect(!text.contains("\u{1B}"))
     for beat in [

@@ -1,5 +1,4 @@
 public import JSON
-internal import RenderModel
 
 /// Tells how the sidecar fares.
 public enum StatsMethod: Method {
@@ -31,43 +30,19 @@ public enum StatsMethod: Method {
   }
 
   public struct Answer: WireValue {
-    public var uptimeMilliseconds: Int64
-    public var storeKind: String
-    public var bytes: Int64
-    public var walBytes: Int64
-    public var seq: Int64
-    public var sqliteVersion: String
-    public var queued: Int64
-    public var rendering: Int64
-    public var completed: Int64
-    public var failed: Int64
-    public var subscriptions: Int
-    public var calls: [Calls]
+    public let uptimeMilliseconds: Int64
+    public let store: StoreFigures
+    public let subscriptions: Int
+    public let calls: [Calls]
 
     public init(
       uptimeMilliseconds: Int64,
-      storeKind: String,
-      bytes: Int64,
-      walBytes: Int64,
-      seq: Int64,
-      sqliteVersion: String,
-      queued: Int64,
-      rendering: Int64,
-      completed: Int64,
-      failed: Int64,
+      store: StoreFigures,
       subscriptions: Int,
       calls: [Calls]
     ) {
       self.uptimeMilliseconds = uptimeMilliseconds
-      self.storeKind = storeKind
-      self.bytes = bytes
-      self.walBytes = walBytes
-      self.seq = seq
-      self.sqliteVersion = sqliteVersion
-      self.queued = queued
-      self.rendering = rendering
-      self.completed = completed
-      self.failed = failed
+      self.store = store
       self.subscriptions = subscriptions
       self.calls = calls
     }
@@ -76,30 +51,7 @@ public enum StatsMethod: Method {
       writer.beginObject()
       writer.key("uptimeMs")
       writer.integer(uptimeMilliseconds)
-      writer.key("store")
-      writer.beginObject()
-      writer.key("kind")
-      writer.string(storeKind)
-      writer.key("bytes")
-      writer.integer(bytes)
-      writer.key("walBytes")
-      writer.integer(walBytes)
-      writer.key("seq")
-      writer.integer(seq)
-      writer.key("sqliteVersion")
-      writer.string(sqliteVersion)
-      writer.endObject()
-      writer.key("renders")
-      writer.beginObject()
-      writer.key("queued")
-      writer.integer(queued)
-      writer.key("rendering")
-      writer.integer(rendering)
-      writer.key("completed")
-      writer.integer(completed)
-      writer.key("failed")
-      writer.integer(failed)
-      writer.endObject()
+      store.writeMembers(to: &writer)
       writer.key("subscriptions")
       writer.integer(Int64(subscriptions))
       writer.key("methods")

@@ -1,9 +1,9 @@
-internal import JSON
-internal import RenderModel
+public import JSON
+public import RenderModel
 
 extension JSONWriter {
   /// A Change on the wire: one row of the log.
-  mutating func change(_ change: Change) {
+  public mutating func change(_ change: Change) {
     beginObject()
     key("seq")
     integer(change.seq)

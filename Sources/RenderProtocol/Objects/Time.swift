@@ -1,6 +1,6 @@
 internal import Glibc
 internal import JSON
-internal import RenderModel
+public import RenderModel
 
 extension JSONWriter {
   /// A moment as ISO 8601 in UTC with milliseconds, or null.
@@ -11,7 +11,7 @@ extension JSONWriter {
 
 extension Timestamp {
   /// Like `2026-11-22T19:00:00.000Z`; years beyond 0 to 9999 are shown as these.
-  var iso8601: String {
+  public var iso8601: String {
     let second = Self.years.clamp(milliseconds).quotientAndRemainder(dividingBy: 1_000)
     let millisecond = second.remainder < 0 ? second.remainder + 1_000 : second.remainder
     var seconds = time_t(second.quotient - (second.remainder < 0 ? 1 : 0))

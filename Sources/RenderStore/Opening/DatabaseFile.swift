@@ -6,12 +6,51 @@ enum DatabaseFile {
   ///
   /// - Returns: the path with all links resolved, so that every process locks the same file.
   static func check(_ path: String) throws(StoreOpenError) -> String {
-    guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw StoreOpenError("the database has no name; give a file path with --database")
-    }
+    try checkName(path)
     let path = try resolve(path)
     var status = stat()
     guard stat(path, &status) == 0 else { return path }
+    try check(status, path)
+    try checkWritable(status, path)
+    return path
+  }
+
+  /// The same of a file that has to be there.
+  static func check(
+    existing path: String,
+    for purpose: RenderStore.Purpose
+  ) throws(StoreOpenError) -> String {
+    try checkName(path)
+    var status = stat()
+    guard let resolved = realPath(path), stat(resolved, &status) == 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else {
+        throw StoreOpenError("cannot open \(path): \(String(cString: strerror(errno)))")
+      }
+      throw StoreOpenError(
+        "there is no database \(path); name the one that is meant with --database"
+      )
+    }
+    try check(status, resolved)
+    switch purpose {
+    case .reading:
+      guard access(resolved, R_OK) == 0 else {
+        throw StoreOpenError(
+          "\(resolved) may not be read by this user; do this as the user who runs the sidecars"
+        )
+      }
+    case .changing:
+      try checkWritable(status, resolved)
+    }
+    return resolved
+  }
+
+  private static func checkName(_ path: String) throws(StoreOpenError) {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw StoreOpenError("the database has no name; give a file path with --database")
+    }
+  }
+
+  private static func check(_ status: stat, _ path: String) throws(StoreOpenError) {
     switch status.st_mode & S_IFMT {
     case S_IFREG: break
     case S_IFDIR:
@@ -31,10 +70,12 @@ enum DatabaseFile {
         """
       )
     }
+  }
+
+  private static func checkWritable(_ status: stat, _ path: String) throws(StoreOpenError) {
     guard status.st_mode & 0o222 != 0, access(path, R_OK | W_OK) == 0 else {
       throw StoreOpenError("\(path) is read-only; make it writable for this user")
     }
-    return path
   }
 
   private static let smallestPage = 512

@@ -13,16 +13,79 @@ extension RenderStore {
     options: Options = Options(),
     logger: Logger
   ) throws(StoreOpenError) -> RenderStore {
-    Self.configureLibrary
     let path = try DatabaseFile.check(path)
-    if let filesystem = NetworkFilesystem.name(of: path) {
-      logger.warning(
-        """
-        \(path) is on a network filesystem (\(filesystem)): its locks may not hold between machines, \
-        and then changes are lost or the database is damaged; keep it on a local disk
-        """
-      )
+    warnOfNetworkFilesystem(path, logger)
+    return try behindGate(of: path, options) { gate throws(StoreOpenError) in
+      try DatabaseFile.make(path)
+      return try connect(path, gate: gate, options: options) { database in
+        let version = try schemaVersion(of: database, path: path)
+        try prepareForChanges(database, options)
+        if version ?? 0 < Schema.version { try migrate(database, from: version ?? 0) }
+      }
     }
+  }
+
+  /// What a database that is there is opened for.
+  public enum Purpose: Sendable {
+    /// Past the gate, and without the right to write: such a connection neither commits nor moves
+    /// anything out of the write-ahead log, not even when it is the last one to be closed. So it reads
+    /// though somebody stands in the gate for good.
+    case reading
+    /// Behind the gate, as a sidecar.
+    case changing
+  }
+
+  /// Opens a database that is there: none is made, and one of an older version stays as it is.
+  ///
+  /// - Throws: one line that says why the file cannot be used, and what to do.
+  public static func open(
+    existing path: String,
+    for purpose: Purpose,
+    options: Options = Options(),
+    logger: Logger
+  ) throws(StoreOpenError) -> RenderStore {
+    let path = try DatabaseFile.check(existing: path, for: purpose)
+    warnOfNetworkFilesystem(path, logger)
+    func connect(gate: Gate?) throws(StoreOpenError) -> RenderStore {
+      try self.connect(path, gate: gate, options: options) { database in
+        guard let version = try schemaVersion(of: database, path: path) else {
+          throw StoreOpenError("\(path) is empty: no sidecar has made a database of it yet")
+        }
+        guard version == Schema.version else {
+          throw StoreOpenError(
+            """
+            \(path) was written by an older renderstate (schema \(version), this one knows \
+            \(Schema.version)); start `renderstate serve` on it once, which brings it up to date
+            """
+          )
+        }
+        switch purpose {
+        case .reading: try prepareForReading(database)
+        case .changing: try prepareForChanges(database, options)
+        }
+      }
+    }
+    switch purpose {
+    case .reading: return try connect(gate: nil)
+    case .changing: return try behindGate(of: path, options, connect)
+    }
+  }
+
+  private static func warnOfNetworkFilesystem(_ path: String, _ logger: Logger) {
+    guard let filesystem = NetworkFilesystem.name(of: path) else { return }
+    logger.warning(
+      """
+      \(path) is on a network filesystem (\(filesystem)): its locks may not hold between machines, \
+      and then changes are lost or the database is damaged; keep it on a local disk
+      """
+    )
+  }
+
+  private static func behindGate(
+    of path: String,
+    _ options: Options,
+    _ body: (Gate) throws(StoreOpenError) -> RenderStore
+  ) throws(StoreOpenError) -> RenderStore {
     let gate = try Gate(path: path + lockSuffix)
     let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
     do throws(StoreError) {
@@ -33,11 +96,28 @@ extension RenderStore {
       )
     }
     defer { gate.leave() }
-    try DatabaseFile.make(path)
+    return try body(gate)
+  }
+
+  /// Opens a connection; one without a gate cannot write.
+  private static func connect(
+    _ path: String,
+    gate: Gate?,
+    options: Options,
+    _ prepare: (Database) throws -> Void
+  ) throws(StoreOpenError) -> RenderStore {
+    Self.configureLibrary
     do {
-      let queue = try DatabaseQueue(path: path, configuration: configuration(options))
+      var configuration = configuration(options)
+      configuration.readonly = gate == nil
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
       do {
-        try queue.inDatabase { try prepare($0, path: path, options: options) }
+        try queue.inDatabase { database in
+          try prepare(database)
+          // The triggers are for everybody else: see Schema.
+          try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
+          try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
+        }
         return try RenderStore(path: path, queue: queue, gate: gate, options: options)
       } catch {
         try? queue.close()
@@ -46,7 +126,7 @@ extension RenderStore {
     } catch let error as StoreOpenError {
       throw error
     } catch let error as DatabaseError {
-      throw StoreOpenError(explanation(of: error, path: path))
+      throw StoreOpenError(explanation(of: error, path: path, isReading: gate == nil))
     } catch {
       throw StoreOpenError("cannot open \(path): \(error)")
     }
@@ -72,12 +152,14 @@ extension RenderStore {
   }
 
   /// Makes sure that the database is ours, and of a version we know, before anything is changed.
-  private static func prepare(_ database: Database, path: String, options: Options) throws {
+  ///
+  /// - Returns: the version of its schema; nil if it has none yet.
+  private static func schemaVersion(of database: Database, path: String) throws -> Int64? {
     let applicationID = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
     let version = try Int64.fetchOne(database, sql: "PRAGMA user_version") ?? 0
     let hasTables = try Bool.fetchOne(database, sql: "SELECT count(*) > 0 FROM sqlite_schema")
-    let isNew = applicationID == 0 && version == 0 && hasTables == false
-    guard isNew || applicationID == Schema.applicationID else {
+    if applicationID == 0, version == 0, hasTables == false { return nil }
+    guard applicationID == Schema.applicationID else {
       throw StoreOpenError(
         "\(path) is a database of another application; choose another file with --database"
       )
@@ -91,6 +173,10 @@ extension RenderStore {
         """
       )
     }
+    return version
+  }
+
+  private static func prepareForChanges(_ database: Database, _ options: Options) throws {
     guard sqlite3_db_readonly(database.sqliteConnection, "main") == 0 else {
       throw DatabaseError(resultCode: .SQLITE_READONLY)
     }
@@ -100,6 +186,14 @@ extension RenderStore {
         PRAGMA synchronous = \(options.synchronous.rawValue);
         PRAGMA wal_autocheckpoint = 0;
         PRAGMA journal_size_limit = 67108864;
+        """
+    )
+    try prepareForReading(database)
+  }
+
+  private static func prepareForReading(_ database: Database) throws {
+    try database.execute(
+      sql: """
         PRAGMA trusted_schema = OFF;
         PRAGMA cell_size_check = ON;
         PRAGMA mmap_size = 0;
@@ -108,10 +202,6 @@ extension RenderStore {
     )
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_ATTACHED, 0)
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
-    if version < Schema.version { try migrate(database, from: version) }
-    // The triggers are for everybody else: see Schema.
-    try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
-    try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
   }
 
   private static func set(_ option: Int32, to isOn: Bool, of database: Database) throws {
@@ -133,12 +223,21 @@ extension RenderStore {
     }
   }
 
-  private static func explanation(of error: DatabaseError, path: String) -> String {
+  private static func explanation(
+    of error: DatabaseError,
+    path: String,
+    isReading: Bool
+  ) -> String {
     switch error.resultCode {
     case .SQLITE_NOTADB:
       return "\(path) is not an SQLite database; choose another file with --database"
     case .SQLITE_CORRUPT:
       return "\(path) is damaged; restore it from a backup, or look at it with sqlite3's .recover"
+    case .SQLITE_CANTOPEN where isReading, .SQLITE_READONLY where isReading:
+      return """
+        \(path) cannot be read by this user, who may not make the files beside it that SQLite needs \
+        while no sidecar has it open; do this as the user who runs the sidecars
+        """
     case .SQLITE_READONLY, .SQLITE_PERM:
       return "\(path) is read-only; make it and its folder writable for this user"
     case .SQLITE_BUSY, .SQLITE_LOCKED:

@@ -39,6 +39,17 @@ enum LogSQL {
   /// A chain has an entry every so many changes: see the index transitions_by_id.
   static let entryInterval = 256
 
+  /// A render's last changes, oldest first: its chain from the end, as far as wanted.
+  static let selectLatest = """
+    WITH RECURSIVE chain (seq) AS (
+      SELECT seq FROM renders WHERE id = ?1
+      UNION ALL
+      SELECT previous_seq FROM chain CROSS JOIN transitions USING (seq) WHERE previous_seq > 0
+      LIMIT ?2
+    )
+    SELECT \(columns) FROM chain CROSS JOIN transitions USING (seq) ORDER BY seq
+    """
+
   static let selectKeyUse = """
     SELECT action, previous_state, version, seq FROM transitions
     WHERE id = ?1 AND idempotency_key = ?2
@@ -117,6 +128,14 @@ extension RenderStore {
     statement.bind(3, Int64(limit))
     // The first entry is a change after `seq` itself.
     statement.bind(4, Int64(limit / LogSQL.entryInterval + 1))
+    return try statement.all(Change.init(row:))
+  }
+
+  /// The last changes of one render, oldest first.
+  public func latestChanges(of id: String, limit: Int) throws(StoreError) -> [Change] {
+    let statement = statements.selectLatest
+    statement.bind(1, id)
+    statement.bind(2, Int64(limit))
     return try statement.all(Change.init(row:))
   }
 

@@ -18,7 +18,9 @@ final class Statements {
   let updateDeadline: SQLStatement
   let listByState: SQLStatement
   let selectRow: SQLStatement
+  let listQuiet: SQLStatement
   let countByState: SQLStatement
+  let countAll: SQLStatement
 
   let insertChange: SQLStatement
   let insertRenderID: SQLStatement
@@ -26,6 +28,7 @@ final class Statements {
   let selectChanges: SQLStatement
   let selectChange: SQLStatement
   let selectHistory: SQLStatement
+  let selectLatest: SQLStatement
   let selectKeyUse: SQLStatement
   let selectRenderID: SQLStatement
 
@@ -58,6 +61,8 @@ final class Statements {
     updateDeadline = try prepare(RenderSQL.updateDeadline)
     listByState = try prepare(RenderSQL.listByState)
     selectRow = try prepare(RenderSQL.selectRow)
+    listQuiet = try prepare(RenderSQL.listQuiet)
+    countAll = try prepare(RenderSQL.countAll)
     countByState = try prepare(RenderSQL.countByState)
     insertChange = try prepare(LogSQL.insert)
     insertRenderID = try prepare(LogSQL.insertRenderID)
@@ -65,6 +70,7 @@ final class Statements {
     selectChanges = try prepare(LogSQL.selectChanges)
     selectChange = try prepare(LogSQL.selectChange)
     selectHistory = try prepare(LogSQL.selectHistory)
+    selectLatest = try prepare(LogSQL.selectLatest)
     selectKeyUse = try prepare(LogSQL.selectKeyUse)
     selectRenderID = try prepare(LogSQL.selectRenderID)
     logMatching = try prepare(FeedSQL.matching)

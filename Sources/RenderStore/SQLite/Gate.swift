@@ -49,7 +49,21 @@ final class Gate: @unchecked Sendable {
   }
 
   private static func open(_ path: String) -> Int32 {
-    Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    if descriptor >= 0, geteuid() == 0 { giveToOwnerOfDatabase(descriptor, path) }
+    return descriptor
+  }
+
+  /// What root has made belongs to the user whom the database belongs to, as SQLite does it with its
+  /// own files: else that user's sidecars could not open it.
+  private static func giveToOwnerOfDatabase(_ descriptor: Int32, _ path: String) {
+    var own = stat()
+    var database = stat()
+    guard fstat(descriptor, &own) == 0,
+      stat(String(path.dropLast(RenderStore.lockSuffix.count)), &database) == 0,
+      own.st_uid != database.st_uid
+    else { return }
+    _ = fchown(descriptor, database.st_uid, database.st_gid)
   }
 
   /// Passes the gate if it is free.

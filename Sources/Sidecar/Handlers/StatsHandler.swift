@@ -15,15 +15,14 @@ enum StatsHandler: SessionHandler {
         let size = try store.size()
         return StatsMethod.Answer(
           uptimeMilliseconds: session.uptimeMilliseconds,
-          storeKind: session.storeKind,
-          bytes: size.bytes,
-          walBytes: size.walBytes,
-          seq: try store.head(),
-          sqliteVersion: RenderStore.sqliteVersion,
-          queued: try store.count(in: .queued),
-          rendering: try store.count(in: .rendering),
-          completed: try store.count(in: .completed),
-          failed: try store.count(in: .failed),
+          store: StoreFigures(
+            kind: session.storeKind,
+            bytes: size.bytes,
+            walBytes: size.walBytes,
+            seq: try store.head(),
+            sqliteVersion: RenderStore.sqliteVersion,
+            renders: try store.counts()
+          ),
           subscriptions: session.feed.subscriptions.count,
           calls: session.statistics.calls
         )

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import JSON
 
 /// What the bench came to, as a table and as JSON.
@@ -78,8 +77,8 @@ struct BenchResults: Sendable {
     )
     return table.lines(width: width, paint) + [
       "",
-      "memory at rest \(mebibytes(residentBytesAtRest)), "
-        + "after \(grouped(Int64(requestsOfLoad))) requests \(mebibytes(residentBytesAfterLoad))",
+      "memory at rest \(size(ofBytes: residentBytesAtRest)), "
+        + "after \(grouped(Int64(requestsOfLoad))) requests \(size(ofBytes: residentBytesAfterLoad))",
       "transition is progress, one of \(grouped(Int64(BenchMeasure.renders))) renders at a time;",
       "streamed is as fast as the pipe takes it",
     ]
@@ -93,24 +92,8 @@ struct BenchResults: Sendable {
     }
   }
 
-  private func mebibytes(_ bytes: Int64) -> String {
-    "\(significant(Double(bytes) / 1_048_576)) MiB"
-  }
-
   private func number(_ value: Double) -> String {
     value < 100 ? significant(value) : grouped(Int64(value.rounded()))
-  }
-
-  /// Three digits, or as many as stand before the point.
-  private func significant(_ value: Double) -> String {
-    guard value < 99.95 else { return grouped(Int64(value.rounded())) }
-    let decimals = value < 9.995 ? 2 : 1
-    return String(format: "%.\(decimals)f", value)
-  }
-
-  private func grouped(_ number: Int64) -> String {
-    guard number >= 1_000 else { return "\(number)" }
-    return grouped(number / 1_000) + "," + "\(number % 1_000 + 1_000)".dropFirst()
   }
 
   // MARK: - For programs

@@ -9,8 +9,7 @@ final class LiveScreen: Screen {
 
   private struct State {
     var cards: [(id: String, change: StatusChange?)]
-    /// The widths of the lines that stand at the bottom, to be drawn over.
-    var drawn: [Int] = []
+    var block = DrawnBlock()
     var isLive = true
   }
 
@@ -45,20 +44,15 @@ final class LiveScreen: Screen {
     write(lines.map { $0 + "\n" }.joined())
   }
 
-  /// Draws the bars anew, below a line that stays, in one write so that nothing flickers.
+  /// Draws the bars anew, below a line that stays.
   private func draw(_ state: inout State, above line: EventLine?) {
     guard state.isLive else { return }
     let columns = Terminal.output.size.columns
-    // A window that has become narrower has broken the lines that were drawn.
-    let rows = state.drawn.reduce(0) { $0 + max(1, ($1 + columns - 1) / columns) }
-    var text = rows > 0 ? "\r\u{1B}[\(rows)A" : ""
-    if let line { text += "\u{1B}[J" + line.text(width: columns - 1, paint) + "\n" }
+    let staying = line.map { [$0.text(width: columns - 1, paint)] } ?? []
     // The last column stays free: some terminals break a line that fills it.
     let width = max(columns, Terminal.leastColumns) - 1
     let cards = Cards(width: width, paint: paint).lines(state.cards)
-    for line in cards { text += line.text + "\u{1B}[K\n" }
-    write(text + "\u{1B}[J")
-    state.drawn = cards.map(\.width)
+    write(state.block.redrawing(cards, below: staying, columns: columns))
   }
 
   private func write(_ text: String) {

@@ -65,8 +65,9 @@ extension StoppableWork.Ending {
 }
 
 extension ExitCode {
-  /// Says on stderr what went wrong.
+  /// Says on stderr what went wrong; an exit code has been told of already.
   static func failure(_ error: any Error) -> ExitCode {
+    if let code = error as? ExitCode { return code }
     let text = (error as? CommandError)?.message ?? "\(error)"
     StandardErrorLog.write("renderstate: \(text)")
     return ExitCode(1)

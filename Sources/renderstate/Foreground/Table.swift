@@ -20,7 +20,7 @@ struct Table {
   /// The lines of the table, none of them longer than the width, if there is one.
   func lines(width: Int?, _ paint: Paint) -> [String] {
     let widths = columns.indices.map { column in
-      ([columns[column].title] + rows.map { $0.cells[column] }).map(\.count).max() ?? 0
+      ([columns[column].title] + rows.map { $0.cells[column] }).map(\.columns).max() ?? 0
     }
     let fitting = count(of: widths, fitting: width)
     func line(_ row: Row) -> String {

@@ -76,16 +76,39 @@ extension Paint.Style {
 }
 
 extension String {
+  /// How many columns it takes on a terminal.
+  var columns: Int { reduce(0) { $0 + $1.columns } }
+
   func padded(to width: Int) -> String {
-    self + String(repeating: " ", count: max(0, width - count))
+    self + String(repeating: " ", count: max(0, width - columns))
   }
 
   func paddedLeft(to width: Int) -> String {
-    String(repeating: " ", count: max(0, width - count)) + self
+    String(repeating: " ", count: max(0, width - columns)) + self
   }
 
   /// Cut with an ellipsis where it is longer.
   func cut(to width: Int) -> String {
-    count <= width ? self : prefix(max(0, width - 1)) + "…"
+    guard columns > width else { return self }
+    var room = width - 1
+    let fitting = prefix { character in
+      room -= character.columns
+      return room >= 0
+    }
+    return fitting + "…"
   }
+}
+
+extension Character {
+  /// Two for what East Asian typography and emoji make wide (unicode.org/reports/tr11).
+  fileprivate var columns: Int {
+    guard let scalar = unicodeScalars.first, scalar.value >= 0x1100 else { return 1 }
+    if scalar.properties.isEmojiPresentation { return 2 }
+    return Self.wide.contains { $0.contains(scalar.value) } ? 2 : 1
+  }
+
+  private static let wide: [ClosedRange<UInt32>] = [
+    0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF,
+    0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x20000...0x3FFFD,
+  ]
 }

@@ -1,0 +1,57 @@
+public import JSON
+public import RenderModel
+
+/// What there is to count in a store.
+public struct StoreFigures: Sendable {
+  public let kind: String
+  public let bytes: Int64
+  public let walBytes: Int64
+  /// The head of the log.
+  public let seq: Int64
+  public let sqliteVersion: String
+  public let renders: RenderCounts
+
+  public init(
+    kind: String,
+    bytes: Int64,
+    walBytes: Int64,
+    seq: Int64,
+    sqliteVersion: String,
+    renders: RenderCounts
+  ) {
+    self.kind = kind
+    self.bytes = bytes
+    self.walBytes = walBytes
+    self.seq = seq
+    self.sqliteVersion = sqliteVersion
+    self.renders = renders
+  }
+
+  /// Writes the members `store` and `renders` of an object.
+  public func writeMembers(to writer: inout JSONWriter) {
+    writer.key("store")
+    writer.beginObject()
+    writer.key("kind")
+    writer.string(kind)
+    writer.key("bytes")
+    writer.integer(bytes)
+    writer.key("walBytes")
+    writer.integer(walBytes)
+    writer.key("seq")
+    writer.integer(seq)
+    writer.key("sqliteVersion")
+    writer.string(sqliteVersion)
+    writer.endObject()
+    writer.key("renders")
+    writer.beginObject()
+    writer.key("queued")
+    writer.integer(renders.queued)
+    writer.key("rendering")
+    writer.integer(renders.rendering)
+    writer.key("completed")
+    writer.integer(renders.completed)
+    writer.key("failed")
+    writer.integer(renders.failed)
+    writer.endObject()
+  }
+}
