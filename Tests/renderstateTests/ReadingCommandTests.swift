@@ -172,7 +172,8 @@ struct ReadingCommandTests {
 
   @Test("what is meant for a closed stdout or stderr is dropped, and never lands in the database")
   func closedStreams() throws {
-    let before = try OperatedStore(at: folder.database).use { try $0.head() }
+    let database = try OperatedStore(at: folder.database)
+    let before = try database.use { try $0.changes(after: 0, limit: 100).count }
     for command in Self.commands + [["status", "never"]] {
       var launch = SidecarProcess.Launch(command + ["--database", folder.database])
       launch.input = .closed
@@ -182,8 +183,7 @@ struct ReadingCommandTests {
       #expect(exit == .code(command.last == "never" ? 2 : 0))
     }
     #expect(try SidecarProcess.sqlite3(folder.database, "PRAGMA integrity_check") == "ok\n")
-    let sidecar = try SidecarProcess(serving: folder.database)
-    #expect(try sidecar.call("stats").integer("result", "store", "seq") == before)
+    #expect(try database.use { try $0.changes(after: 0, limit: 100).count } == before)
   }
 
   @Test("colours are for terminals, unless NO_COLOR is set or TERM is dumb")

@@ -12,7 +12,8 @@ struct SendEvent: ParsableCommand {
     abstract: "Send an event to a render, or regenerate it.",
     discussion: """
       What a host sends by the methods transition and regenerate, with the same checks; its actor \
-      in the log is cli: and your user name. It is on disk when it is told to be done. With \
+      in the log is cli: and your user name. The event is recorded, on disk when it is told to be \
+      done, and nothing else happens: who sends start has to call the renderer. With \
       --idempotency-key the same may be sent again, and takes effect once. An attempt that is \
       started so has the timeouts given here, and no others.
 
