@@ -152,7 +152,7 @@ extension Sidecar {
   ) throws(StoreError) {
     switch item.content {
     case .failure(let invalid):
-      responses.answer(invalid.id, at: item.place, error: WireError(invalid).rpcError)
+      refuse(invalid.id, at: item.place, "a line", WireError(invalid))
     case .success(.response):
       logger.warning("a message shaped like a response was ignored: the sidecar asks nothing")
     case .success(.notification):
@@ -165,12 +165,12 @@ extension Sidecar {
     case .success(.request(let request)):
       let asker = Asker(id: request.id, place: item.place)
       if session.isShuttingDown {
-        responses.answer(request.id, at: item.place, error: WireError.shuttingDown.rpcError)
+        refuse(request.id, at: item.place, request.method, .shuttingDown)
       } else if let call = item.call {
         try run(call, asker, readAt: item.readAt, &timings, write: write)
       } else {
         let error = WireError.methodNotFound(method: request.method)
-        responses.answer(request.id, at: item.place, error: error.rpcError)
+        refuse(request.id, at: item.place, request.method, error)
       }
     }
     responses.finish(item.place)
@@ -198,15 +198,31 @@ extension Sidecar {
         timings.append(timing)
         throw error
       case .wire(let error):
+        let name = router.routes[call.route].name
         if let id = asker.id {
-          responses.answer(id, at: asker.place, error: error.rpcError)
+          refuse(id, at: asker.place, name, error)
         } else {
-          let name = router.routes[call.route].name
           logger.notice("the notification \(name) was refused: \(error.message)")
         }
       }
     }
     timings.append(timing)
+  }
+
+  /// Answers a request with an error.
+  ///
+  /// The log gets what is wrong, and nothing of what was sent: that may hold secrets.
+  private func refuse(
+    _ id: RequestID,
+    at place: Inbox.Place,
+    _ what: String,
+    _ error: WireError
+  ) {
+    responses.answer(id, at: place, error: error.rpcError)
+    logger.debug(
+      "\(what.prefix(100)) was refused",
+      metadata: ["code": "\(error.code)", "kind": "\(error.kind)"]
+    )
   }
 
   private func note(_ timings: [Timing]) {

@@ -80,6 +80,23 @@ struct Serve: ParsableCommand {
   )
   var maxLineBytes = defaultMaximumLineBytes
 
+  @Option(
+    help: ArgumentHelp(
+      "How the lines of the log on stderr look: text, or json, an object a line.",
+      valueName: "format"
+    )
+  )
+  var logFormat = StandardErrorLog.Format.text
+
+  @Option(
+    help: ArgumentHelp(
+      "The least that is logged.",
+      discussion: "From debug on each request that is refused has a line.",
+      valueName: "level"
+    )
+  )
+  var logLevel = Logger.Level.notice
+
   func validate() throws {
     guard (1...(1 << 30)).contains(maxLineBytes) else {
       throw ValidationError("--max-line-bytes must be from 1 to \(1 << 30).")
@@ -90,7 +107,8 @@ struct Serve: ParsableCommand {
   func run() throws {
     let watch = HostWatch()
     let output = try OwnedOutput.take()
-    let logger = Logger(label: "renderstate") { _ in StandardErrorLog() }
+    let log = StandardErrorLog(format: logFormat, logLevel: logLevel)
+    let logger = Logger(label: "renderstate") { _ in log }
     guard !DatabasePath.namesPostgreSQL(DatabasePath.chosen(database)) else {
       throw ExitCode.failure(DatabasePath.noPostgreSQL)
     }
@@ -98,7 +116,7 @@ struct Serve: ParsableCommand {
     do {
       store = try openStore(logger)
     } catch {
-      StandardErrorLog.write("renderstate: \(error)")
+      log.fail("\(error)")
       throw ExitCode(1)
     }
     let connection = Connection.stdio(
