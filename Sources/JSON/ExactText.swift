@@ -26,8 +26,9 @@ extension String {
   public func hasSameBytes(as other: String) -> Bool {
     let isSame = utf8.withContiguousStorageIfAvailable { own in
       other.utf8.withContiguousStorageIfAvailable { theirs in
-        own.count == theirs.count
-          && (own.isEmpty || memcmp(own.baseAddress!, theirs.baseAddress!, own.count) == 0)
+        guard own.count == theirs.count else { return false }
+        guard let a = own.baseAddress, let b = theirs.baseAddress else { return true }
+        return memcmp(a, b, own.count) == 0
       }
     }
     return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)

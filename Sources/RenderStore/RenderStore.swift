@@ -82,6 +82,7 @@ public final class RenderStore {
   ///   - body: the writes.
   ///   - answer: called as soon as they are durable, before other processes are told and let in; it must
   ///     not wait for anything.
+  /// - Returns: what the body returns.
   /// - Throws: what the body throws, or why the group could not begin or commit; then nothing of it
   ///   is in the store.
   public func write<Result>(

@@ -90,10 +90,16 @@ struct Serve: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The least that is logged.",
+      "The least that is logged: trace, debug, info, notice, warning, error or critical.",
       discussion: "From debug on each request that is refused has a line.",
       valueName: "level"
-    )
+    ),
+    transform: { level in
+      guard let level = Logger.Level(rawValue: level) else {
+        throw ValidationError("there is no such level")
+      }
+      return level
+    }
   )
   var logLevel = Logger.Level.notice
 

@@ -1,4 +1,4 @@
-public import ArgumentParser
+internal import ArgumentParser
 internal import Glibc
 internal import JSON
 internal import Logging
@@ -75,8 +75,6 @@ struct StandardErrorLog: LogHandler {
     _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
   }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 extension String {
   /// So much of a text that a line of JSON stays whole, also where all of it is escaped.
