@@ -134,9 +134,9 @@ private func isSame(_ ours: JSON, _ theirs: Any) -> Bool {
 
 /// Whether Foundation finds our value in what we write of it; what no double holds is never written.
 private func isSameWritten(_ ours: JSON) -> Bool {
-  guard ours.isRepresentable else { return true }
-  let written = Data(ours.compactText.utf8)
-  let theirs = try? JSONSerialization.jsonObject(with: written, options: .fragmentsAllowed)
+  let written = Array(ours.compactText.utf8)
+  guard ours.isRepresentable, !written.contains(byteOrderMark) else { return true }
+  let theirs = try? JSONSerialization.jsonObject(with: Data(written), options: .fragmentsAllowed)
   return theirs.map { isSame(ours, $0) } ?? false
 }
 
