@@ -291,6 +291,17 @@ struct OpeningTests {
     #expect(error?.isRetryable == false)
   }
 
+  @Test("an empty file is a new store, but not beside a write-ahead log: that would be thrown away")
+  func emptied() throws {
+    let log = URL(filePath: folder.database + "-wal")
+    try Data().write(to: URL(filePath: folder.database))
+    try Data([1]).write(to: log)
+    try expectRefusal(of: folder.database, saying: "it was a database")
+    #expect(try Data(contentsOf: log) == Data([1]))
+    try FileManager.default.removeItem(at: log)
+    #expect(try RenderStore.open(folder.database).head() == 0)
+  }
+
   @Test("a truncated store is refused")
   func truncated() throws {
     try makeStore()

@@ -62,6 +62,15 @@ enum DatabaseFile {
     guard status.st_size == 0 || status.st_size >= smallestPage else {
       throw StoreOpenError("\(path) is not an SQLite database; choose another file with --database")
     }
+    // SQLite would take it for a new one, and throw the log away.
+    guard status.st_size > 0 || !hasWriteAheadLog(path) else {
+      throw StoreOpenError(
+        """
+        \(path) is empty, and the write-ahead log beside it is not: it was a database; restore it from a \
+        backup, or remove \(path)-wal to begin a new one
+        """
+      )
+    }
     guard status.st_nlink == 1 else {
       throw StoreOpenError(
         """
@@ -76,6 +85,11 @@ enum DatabaseFile {
     guard status.st_mode & 0o222 != 0, access(path, R_OK | W_OK) == 0 else {
       throw StoreOpenError("\(path) is read-only; make it writable for this user")
     }
+  }
+
+  private static func hasWriteAheadLog(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path + "-wal", &status) == 0 && status.st_size > 0
   }
 
   private static let smallestPage = 512
