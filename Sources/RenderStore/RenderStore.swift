@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 
@@ -20,10 +19,17 @@ public final class RenderStore {
     public var synchronous: Synchronous
     /// How long all locks together are waited for.
     public var busyTimeout: Duration
+    /// Makes these waits shorter when the process is to stop.
+    public var stop: StopNotice
 
-    public init(synchronous: Synchronous = .full, busyTimeout: Duration = .seconds(5)) {
+    public init(
+      synchronous: Synchronous = .full,
+      busyTimeout: Duration = .seconds(5),
+      stop: StopNotice = StopNotice()
+    ) {
       self.synchronous = synchronous
       self.busyTimeout = busyTimeout
+      self.stop = stop
     }
   }
 
@@ -33,15 +39,23 @@ public final class RenderStore {
   let gate: Gate?
   let options: Options
   private let queue: DatabaseQueue
+  private let busyHandler: BusyHandler
   let handle: OpaquePointer
   private var preparedStatements: Statements?
   private let writeAheadLog = WriteAheadLog()
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
 
-  init(path: String, queue: DatabaseQueue, gate: Gate?, options: Options) throws {
+  init(
+    path: String,
+    queue: DatabaseQueue,
+    busyHandler: BusyHandler,
+    gate: Gate?,
+    options: Options
+  ) throws {
     self.path = path
     self.queue = queue
+    self.busyHandler = busyHandler
     self.gate = gate
     self.options = options
     (handle, preparedStatements) = try queue.inDatabase { database in
@@ -90,11 +104,11 @@ public final class RenderStore {
     answering answer: () -> Void = {}
   ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
-    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
-    try gate.enter(until: deadline)
+    let limit = WaitLimit(options.busyTimeout, stop: options.stop)
+    try gate.enter(until: limit)
     defer { gate.leave() }
-    let left = max(0, deadline.timeIntervalSinceNow * 1_000)
-    sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
+    busyHandler.share(limit)
+    defer { busyHandler.share(nil) }
     try statements.beginImmediate.run()
     do throws(StoreError) {
       writeAheadLog.lengthenIfShort(handle)
@@ -169,7 +183,7 @@ public final class RenderStore {
       return
     }
     do throws(StoreError) {
-      try gate.enter(until: Date(timeIntervalSinceNow: 2))
+      try gate.enter(until: WaitLimit(.seconds(1), stop: options.stop))
     } catch {
       _ = Unmanaged.passRetained(queue)
       return

@@ -38,4 +38,12 @@ struct RenderStateCommand: ParsableCommand {
       CommandGroup(name: "Upkeep", subcommands: [BackUp.self, Restore.self, Doctor.self]),
     ]
   )
+
+  static func main() {
+    // First of all: a host may think better of it before the arguments are read.
+    if CommandLine.arguments.dropFirst().first == Serve.configuration.commandName {
+      _ = Serve.watch
+    }
+    main(nil)
+  }
 }

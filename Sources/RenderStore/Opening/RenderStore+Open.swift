@@ -87,9 +87,8 @@ extension RenderStore {
     _ body: (Gate) throws(StoreOpenError) -> RenderStore
   ) throws(StoreOpenError) -> RenderStore {
     let gate = try Gate(path: path + lockSuffix)
-    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
     do throws(StoreError) {
-      try gate.enter(until: deadline)
+      try gate.enter(until: WaitLimit(options.busyTimeout, stop: options.stop))
     } catch {
       throw StoreOpenError(
         "\(path) is locked by another process for longer than \(options.busyTimeout); try again"
@@ -106,14 +105,21 @@ extension RenderStore {
     options: Options,
     _ prepare: (Database) throws -> Void
   ) throws(StoreOpenError) -> RenderStore {
-    try connect(path, isReading: gate == nil, options: options) { queue in
+    let busyHandler = BusyHandler(timeout: options.busyTimeout, stop: options.stop)
+    return try connect(path, isReading: gate == nil, busyHandler) { queue in
       try queue.inDatabase { database in
         try prepare(database)
         // The triggers are for everybody else: see Schema.
         try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
         try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
       }
-      return try RenderStore(path: path, queue: queue, gate: gate, options: options)
+      return try RenderStore(
+        path: path,
+        queue: queue,
+        busyHandler: busyHandler,
+        gate: gate,
+        options: options
+      )
     }
   }
 
@@ -121,12 +127,12 @@ extension RenderStore {
   static func connect<Made>(
     _ path: String,
     isReading: Bool,
-    options: Options,
+    _ busyHandler: BusyHandler,
     _ make: (DatabaseQueue) throws -> Made
   ) throws(StoreOpenError) -> Made {
     Self.configureLibrary
     do {
-      var configuration = configuration(options)
+      var configuration = configuration(busyHandler)
       configuration.readonly = isReading
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       do {
@@ -153,11 +159,9 @@ extension RenderStore {
     _ = sqlite3_config_lookaside(1_200, 500)
   }()
 
-  private static func configuration(_ options: Options) -> Configuration {
+  private static func configuration(_ busyHandler: BusyHandler) -> Configuration {
     var configuration = Configuration()
-    // SQLite counts in 32 bits of milliseconds, GRDB traps beyond them.
-    let longest = Duration.milliseconds(Int32.max)
-    configuration.busyMode = .timeout(min(options.busyTimeout, longest) / .seconds(1))
+    configuration.busyMode = .callback { busyHandler.wait(afterTries: $0) }
     configuration.foreignKeysEnabled = false
     configuration.allowsUnsafeTransactions = true
     return configuration

@@ -36,7 +36,7 @@ public final class DatabaseReplacement: Sendable {
       throw UpkeepError(error.description)
     }
     do throws(StoreError) {
-      try gate.enter(until: Date(timeIntervalSinceNow: waiting / .seconds(1)))
+      try gate.enter(until: WaitLimit(waiting))
     } catch {
       throw UpkeepError(
         "\(self.path) is in use: another process is in its gate; stop the sidecars and try again"
