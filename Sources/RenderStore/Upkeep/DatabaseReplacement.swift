@@ -69,6 +69,19 @@ public final class DatabaseReplacement: Sendable {
     return own.st_ino == named.st_ino && own.st_dev == named.st_dev
   }
 
+  /// Gives up, unless the file stands in its place already; no lock file is left where there is no
+  /// database.
+  ///
+  /// - Returns: whether nothing of it is left, and never will be.
+  @discardableResult
+  public func abandon() -> Bool {
+    guard file.abandon() else { return false }
+    var status = stat()
+    // Who waits at the gate notices, and goes to the next one (`Gate`).
+    if lstat(path, &status) != 0, errno == ENOENT { unlink(path + RenderStore.lockSuffix) }
+    return true
+  }
+
   private static func lock(_ path: String) throws(UpkeepError) -> Int32? {
     let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else {

@@ -34,6 +34,11 @@ public final class StoreReader {
     }
   }
 
+  /// Opens a file that is being made.
+  public convenience init(copy: PartialFile) throws(StoreOpenError) {
+    try self.init(path: copy.path)
+  }
+
   deinit {
     close()
   }
