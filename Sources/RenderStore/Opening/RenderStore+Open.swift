@@ -188,7 +188,23 @@ extension RenderStore {
         PRAGMA journal_size_limit = 67108864;
         """
     )
+    try checkLogIsWritable(database, options)
     try prepareForReading(database)
+  }
+
+  /// Where the log cannot be opened for writing, SQLite opens it for reading without a word, and every
+  /// change would be refused from then on.
+  private static func checkLogIsWritable(_ database: Database, _ options: Options) throws {
+    sqlite3_busy_timeout(database.sqliteConnection, 0)
+    defer {
+      let milliseconds = min(options.busyTimeout / .milliseconds(1), Double(Int32.max))
+      sqlite3_busy_timeout(database.sqliteConnection, Int32(milliseconds))
+    }
+    do {
+      try database.inTransaction(.immediate) { .rollback }
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+      // Somebody writes; it is not the log that is in the way.
+    }
   }
 
   private static func prepareForReading(_ database: Database) throws {
