@@ -115,7 +115,7 @@ public final class RenderStore {
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
-      try statements.commit.run()
+      try commit()
       answer()
       if transaction.hasChanges { gate.announceCommit() }
       return result
@@ -138,6 +138,21 @@ public final class RenderStore {
       return result
     } catch {
       rollBack()
+      throw error
+    }
+  }
+
+  /// Commits, or sees to it that nothing of the group comes back.
+  ///
+  /// Where the log could not be synced, the commit stands in it all the same, and whoever recovers the log
+  /// after a crash would take it for one that succeeded. So another one is written over it, which
+  /// changes nothing; it does so though the sync may fail again.
+  private func commit() throws(StoreError) {
+    do throws(StoreError) {
+      try statements.commit.run()
+    } catch {
+      rollBack()
+      try? statements.commitNothing.run()
       throw error
     }
   }

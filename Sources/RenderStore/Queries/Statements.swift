@@ -6,6 +6,7 @@ final class Statements {
   let begin: SQLStatement
   let commit: SQLStatement
   let rollback: SQLStatement
+  let commitNothing: SQLStatement
   let selectDataVersion: SQLStatement
 
   let selectRender: SQLStatement
@@ -50,6 +51,8 @@ final class Statements {
     begin = try prepare("BEGIN")
     commit = try prepare("COMMIT")
     rollback = try prepare("ROLLBACK")
+    // Writes the first page as it is.
+    commitNothing = try prepare("PRAGMA user_version = \(Schema.version)")
     selectDataVersion = try prepare("PRAGMA data_version")
     selectRender = try prepare(RenderSQL.select)
     insertRender = try prepare(RenderSQL.insert)
