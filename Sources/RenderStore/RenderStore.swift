@@ -101,6 +101,7 @@ public final class RenderStore {
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
+      try transaction.saveDurations()
       try statements.commit.run()
       answer()
       if transaction.hasChanges { gate.announceCommit() }

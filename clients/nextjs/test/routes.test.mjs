@@ -132,7 +132,12 @@ test('operators see all renders on one connection, and everybody what they may d
   const [{ event, data }] = await viewer.events(({ data }) => data.renders?.some(({ status }) => status === 'completed'))
   assert.deepEqual([event, data.renders.map(({ id }) => id), data.stuckMs], ['renders', ['lost'], 600_000])
   await viewer.cancel()
-  assert.equal((await app.get(`${notes}/video-dashboard-stream`, { Cookie: 'visitor=1' })).status, 403)
+  const metrics = await app.get('/api/metrics')
+  assert.equal(metrics.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  assert.match(await metrics.text(), /^renderstate_renders\{state="completed"\} 1$/m)
+  for (const path of [`${notes}/video-dashboard-stream`, '/api/metrics']) {
+    assert.equal((await app.get(path, { Cookie: 'visitor=1' })).status, 403)
+  }
   for (const [id, actions] of Object.entries({ 7: ['regenerate', 'cancel'], readonly: [], secret: [] })) {
     assert.deepEqual(await json(await app.get(`${notes}/${id}/video-actions`), 200), { actions })
   }
@@ -144,10 +149,11 @@ test('as shipped, nobody may do anything, and the log says which file decides', 
   for (const route of posts) assert.deepEqual(await json(await app.post(`${notes}/7/${route}`), 403), { error: 'forbidden' }, route)
   assert.equal((await app.get(`${notes}/video-status-stream?id=7`)).status, 403)
   assert.deepEqual(await json(await app.get(`${notes}/video-dashboard-stream`), 403), { error: 'forbidden' })
+  assert.deepEqual(await json(await app.get('/api/metrics'), 403), { error: 'forbidden' })
   assert.deepEqual(await json(await app.get(`${notes}/7/video-actions`), 200), { actions: [] })
   assert.deepEqual(await app.lambdaCalls(), [])
   assert.equal((await sidecarsView(app, '7')).state, 'idle')
-  await until(() => app.logs.length === gets.length + posts.length + 4, 'a line for each refusal')
+  await until(() => app.logs.length === gets.length + posts.length + 5, 'a line for each refusal')
   for (const line of app.logs) assert.match(line, /^403 for [a-z]+: lib\/authorize\.ts denies everything until you edit it$/)
 })
 
