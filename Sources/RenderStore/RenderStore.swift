@@ -115,6 +115,7 @@ public final class RenderStore {
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
+      try transaction.saveDurations()
       try commit()
       answer()
       if transaction.hasChanges { gate.announceCommit() }

@@ -132,6 +132,7 @@ struct SchemaTests {
       """,
       "SELECT seq, \(Self.copied), version FROM transitions",
       "SELECT * FROM render_ids",
+      "SELECT duration, sum(count) FROM durations GROUP BY duration",
     ]
     for query in queries { #expect(try shell.rows(query) == othersShell.rows(query)) }
     #expect(try shell.rows("SELECT 1 FROM transitions").count > 100)

@@ -20,13 +20,13 @@ enum Schema {
   static let version: Int64 = 3
 
   /// What makes an empty database ours.
-  static let creation = renders + log + renderIDs + leases + triggers + guards
+  static let creation = renders + log + renderIDs + leases + triggers + guards + durations
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
-  /// Version 2 let some changes by hand pass that `guards` refuses.
+  /// Version 2 let some changes by hand pass that `guards` refuses, and did not count durations.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
@@ -64,10 +64,10 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(triggers)\(guards)
+    \(triggers)\(guards)\(durations)
     """
 
-  private static let fromVersion2 = droppingTriggers + triggers + guards
+  private static let fromVersion2 = droppingTriggers + triggers + guards + durations
 
   private static let renders = """
     CREATE TABLE renders (

@@ -43,6 +43,8 @@ final class Statements {
 
   let selectLease: SQLStatement
   let saveLease: SQLStatement
+  let selectDurations: SQLStatement
+  let addDurations: SQLStatement
   let pageCount: SQLStatement
 
   init(_ database: Database) throws {
@@ -85,6 +87,8 @@ final class Statements {
     statesOfIDs = try prepare(FeedSQL.states)
     selectLease = try prepare(LeaseSQL.select)
     saveLease = try prepare(LeaseSQL.save)
+    selectDurations = try prepare(DurationSQL.select)
+    addDurations = try prepare(DurationSQL.add)
     pageCount = try prepare(
       "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     )
