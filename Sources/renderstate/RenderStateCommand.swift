@@ -35,7 +35,10 @@ struct RenderStateCommand: ParsableCommand {
           SendEvent.self, PrintDiagram.self,
         ]
       ),
-      CommandGroup(name: "Upkeep", subcommands: [BackUp.self, Restore.self, Doctor.self]),
+      CommandGroup(
+        name: "Upkeep",
+        subcommands: [BackUp.self, Restore.self, Doctor.self, Prune.self]
+      ),
     ]
   )
 }

@@ -17,19 +17,21 @@ enum Schema {
   static let applicationID: Int64 = 0x7273_7461
 
   /// The `user_version` of this schema.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   /// What makes an empty database ours.
-  static let creation = renders + log + renderIDs + leases + triggers
+  static let creation = renders + log + renderIDs + leases + pruning + triggers
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
+  /// Version 2 could not be pruned.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
     case 1: fromVersion1
+    case 2: fromVersion2
     default: nil
     }
   }
@@ -62,8 +64,10 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(triggers)
+    \(pruning)\(triggers)
     """
+
+  private static let fromVersion2 = droppingTriggers + pruning + triggers
 
   private static let renders = """
     CREATE TABLE renders (
@@ -164,8 +168,10 @@ enum Schema {
       SELECT CASE
         WHEN NOT (NEW.state = 'queued' AND NEW.event = 'start') THEN
           RAISE (ABORT, 'a render begins with event start, in state queued')
-        WHEN NOT (NEW.run = 1 AND NEW.attempt = 1 AND NEW.version = 1) THEN
+        WHEN NOT (NEW.run = 1 AND NEW.attempt = 1) THEN
           RAISE (ABORT, 'a render begins with run 1, attempt 1, version 1')
+        WHEN NEW.version <> \(firstVersion(of: "NEW.id")) THEN
+          RAISE (ABORT, 'a render begins with version 1; where it was pruned, with the next one')
         WHEN EXISTS (SELECT 1 FROM renders WHERE id = NEW.id) THEN
           RAISE (ABORT, 'this id has a render already: update it')
         WHEN EXISTS (SELECT 1 FROM renders WHERE row = NEW.row) THEN
@@ -230,7 +236,7 @@ enum Schema {
       INSERT INTO transitions VALUES (
         NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
         NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
-        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL, 0
+        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL, 0, NULL
       );
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id WHERE NEW.render_id IS NOT NULL;
     END;
@@ -247,7 +253,7 @@ enum Schema {
       INSERT INTO transitions
         SELECT seq, id, event, iif(run = OLD.run, OLD.state, 'idle'), state, progress, render_id,
           bucket_name, video_url, error, NULL, run, attempt, version, ifnull(NEW.actor, 'sql'),
-          updated_at, event, NULL, OLD.seq
+          updated_at, event, NULL, OLD.seq, NULL
         FROM renders WHERE row = NEW.row;
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id
         WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;
