@@ -42,6 +42,7 @@ public final class RenderStore {
   private let busyHandler: BusyHandler
   let handle: OpaquePointer
   private var preparedStatements: Statements?
+  private var preparedPruning: PruningStatements?
   private let writeAheadLog = WriteAheadLog()
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
@@ -88,6 +89,20 @@ public final class RenderStore {
     return preparedStatements
   }
 
+  func pruningStatements() throws(StoreError) -> PruningStatements {
+    if let preparedPruning { return preparedPruning }
+    do {
+      let prepared = try queue.inDatabase { try PruningStatements($0) }
+      preparedPruning = prepared
+      return prepared
+    } catch let error as DatabaseError {
+      let message = error.message ?? "\(error.resultCode)"
+      throw StoreError(code: error.extendedResultCode.rawValue, message: message)
+    } catch {
+      throw .defect("\(error)")
+    }
+  }
+
   // MARK: - Writing
 
   /// Runs a group of writes in one transaction; they are durable when this returns.
@@ -96,15 +111,17 @@ public final class RenderStore {
   ///   - body: the writes.
   ///   - answer: called as soon as they are durable, before other processes are told and let in; it must
   ///     not wait for anything.
+  ///   - limit: how long all locks together are waited for; nil for as long as the options say.
   /// - Returns: what the body returns.
   /// - Throws: what the body throws, or why the group could not begin or commit; then nothing of it
   ///   is in the store.
   public func write<Result>(
     _ body: (inout WriteTransaction) throws(StoreError) -> Result,
-    answering answer: () -> Void = {}
+    answering answer: () -> Void = {},
+    waiting wait: Duration? = nil
   ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
-    let limit = WaitLimit(options.busyTimeout, stop: options.stop)
+    let limit = WaitLimit(wait ?? options.busyTimeout, stop: options.stop)
     try gate.enter(until: limit)
     defer { gate.leave() }
     busyHandler.share(limit)
@@ -194,6 +211,7 @@ public final class RenderStore {
   public func close() {
     guard preparedStatements != nil else { return }
     preparedStatements = nil
+    preparedPruning = nil
     guard let gate else {
       try? queue.close()
       return

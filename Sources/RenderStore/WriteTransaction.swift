@@ -33,7 +33,7 @@ public struct WriteTransaction {
   ) throws(StoreError) -> Outcome {
     let stored = try store.stored(command.id)
     let render = stored.render
-    let past = try store.past(of: command)
+    let past = try store.past(of: command, to: stored)
     let decision = Result { () throws(Refusal) in
       try render.deciding(command, given: past, at: now, seq: head + 1)
     }

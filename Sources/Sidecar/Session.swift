@@ -10,17 +10,20 @@ public struct Settings: Sendable {
   public var version: String
   /// The clocks of a start that names none.
   public var defaultTimeouts: Timeouts
+  public var retention: Retention
   public var clock: any Clock
   public var logger: Logger
 
   public init(
     version: String,
     defaultTimeouts: Timeouts = .off,
+    retention: Retention = Retention(),
     clock: any Clock = SystemClock(),
     logger: Logger
   ) {
     self.version = version
     self.defaultTimeouts = defaultTimeouts
+    self.retention = retention
     self.clock = clock
     self.logger = logger
   }

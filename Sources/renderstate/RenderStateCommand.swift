@@ -37,7 +37,9 @@ struct RenderStateCommand: ParsableCommand {
       ),
       CommandGroup(
         name: "Upkeep",
-        subcommands: [BackUp.self, Restore.self, Doctor.self, Export.self, Import.self]
+        subcommands: [
+          BackUp.self, Restore.self, Doctor.self, Prune.self, Export.self, Import.self,
+        ]
       ),
     ]
   )

@@ -80,6 +80,24 @@ struct Serve: ParsableCommand {
   var totalTimeout = DurationArgument(milliseconds: 0)
 
   @Option(
+    help: ArgumentHelp(
+      "Remove renders that have ended so long ago, with their log; 0 is off, as without it.",
+      discussion:
+        "What that means, `renderstate prune --help` tells. Also a number with d, for days.",
+      valueName: "age"
+    )
+  )
+  var keepFinished: AgeArgument?
+
+  @Option(
+    help: ArgumentHelp(
+      "Remove progress that is so old from the log of the others; 0 is off, as without it.",
+      valueName: "age"
+    )
+  )
+  var keepProgress: AgeArgument?
+
+  @Option(
     help: ArgumentHelp("The longest line that is read, without its end.", valueName: "bytes")
   )
   var maxLineBytes = defaultMaximumLineBytes
@@ -145,6 +163,10 @@ struct Serve: ParsableCommand {
         queued: queuedTimeout.millisecondsUnlessZero,
         stall: stallTimeout.millisecondsUnlessZero,
         total: totalTimeout.millisecondsUnlessZero
+      ),
+      retention: Retention(
+        finished: keepFinished?.millisecondsUnlessZero,
+        progress: keepProgress?.millisecondsUnlessZero
       ),
       logger: logger
     )

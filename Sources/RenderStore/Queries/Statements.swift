@@ -1,6 +1,6 @@
 internal import GRDB
 
-/// Every statement that runs more than once, prepared when the store opens.
+/// Every statement that runs more than once, prepared when the store opens; those of pruning excepted.
 final class Statements {
   let beginImmediate: SQLStatement
   let begin: SQLStatement
@@ -40,6 +40,10 @@ final class Statements {
   let newestMatching: SQLStatement
   let newestMatchingIDs: SQLStatement
   let statesOfIDs: SQLStatement
+
+  let selectPruned: SQLStatement
+  let selectPrunedOfIDs: SQLStatement
+  let selectPrunedVersion: SQLStatement
 
   let selectLease: SQLStatement
   let saveLease: SQLStatement
@@ -85,6 +89,9 @@ final class Statements {
     newestMatching = try prepare(FeedSQL.newest)
     newestMatchingIDs = try prepare(FeedSQL.newestIDs)
     statesOfIDs = try prepare(FeedSQL.states)
+    selectPruned = try prepare(PrunedSQL.selectAny)
+    selectPrunedOfIDs = try prepare(PrunedSQL.selectAnyOfIDs)
+    selectPrunedVersion = try prepare(PrunedSQL.selectVersion)
     selectLease = try prepare(LeaseSQL.select)
     saveLease = try prepare(LeaseSQL.save)
     selectDurations = try prepare(DurationSQL.select)
