@@ -73,7 +73,7 @@ let package = Package(
       name: "RenderStoreTests",
       dependencies: ["RenderStore", "RenderModel", "JSON", "Support", logging] + grdb,
       // Read where it stands.
-      exclude: ["Schema1.sql"],
+      exclude: ["Schema1.sql", "Schema2.sql"],
       swiftSettings: settings
     ),
 

@@ -211,7 +211,15 @@ struct SchemaTests {
     ),
     Breach(
       "UPDATE renders SET render_id = 'r1', \(legal) WHERE id = 'active'",
-      "UNIQUE constraint failed: render_ids"
+      "this renderId is of another attempt"
+    ),
+    Breach(
+      "UPDATE OR IGNORE renders SET render_id = 'r1', \(legal) WHERE id = 'active'",
+      "this renderId is of another attempt"
+    ),
+    Breach(
+      "UPDATE OR REPLACE renders SET render_id = 'r1', \(legal) WHERE id = 'active'",
+      "this renderId is of another attempt"
     ),
     Breach("DELETE FROM renders", "renders are not deleted"),
     Breach("DELETE FROM renders WHERE id = 'done'", "renders are not deleted"),
