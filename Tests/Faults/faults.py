@@ -117,24 +117,29 @@ class Faults:
         """The journal of a database: all calls of all its sidecars."""
         return [call for sidecar in self._databases.get(self.folder / database, []) for call in sidecar.calls]
 
-    def audit(self, database, **allowed):
+    def audit(self, database, earlier=(), **allowed):
         """Has the independent auditor judge a database by the journals of all its sidecars, which must be gone.
 
         It works on a copy, so the sidecars that come after find what a crash has left. Returns an
-        `auditor.Audit` with figures; raises CheckFailed with what it found. `allowed` goes to `auditor.audit`:
-        `others={"watchdog", "sql"}` names actors whose changes stand in no journal.
+        `auditor.Audit` with figures; raises CheckFailed with what it found. `earlier` are the calls of the sidecars of the
+        file that this one is a copy of. `allowed` goes to `auditor.audit`: `others={"watchdog", "sql"}` names actors
+        whose changes stand in no journal.
         """
+        result = self.judge(database, earlier, **allowed)
+        if result.findings:
+            self.fail_with(f"the audit of {os.path.basename(database)} found {len(result.findings)} faults", result.findings)
+        return result
+
+    def judge(self, database, earlier=(), **allowed):
+        """The same, for who expects findings: they are in what is returned."""
         database = self.folder / database
         sidecars = self._databases.get(database, [])
         for sidecar in sidecars:
             check(sidecar.ended, f"{sidecar.name} still runs; an audit comes after all sidecars are gone")
-        result = auditor.audit(
-            database, self.calls(database),
+        return auditor.audit(
+            database, [*earlier, *self.calls(database)],
             violations=[text for sidecar in sidecars for text in sidecar.violations], **allowed,
         )
-        if result.findings:
-            self.fail_with(f"the audit of {database.name} found {len(result.findings)} faults", result.findings)
-        return result
 
     def fail_with(self, title, findings):
         """Raises CheckFailed with the first of these texts; all of them, in full, are put into the folder."""

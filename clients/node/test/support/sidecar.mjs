@@ -4,10 +4,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RenderStateClient } from 'renderstate'
 
+/** What is to be done after each test that still runs. */
+const endings = new WeakMap()
+
+/** Has this done after the test, in the reverse order: what was begun last ends first, so that no folder goes while a sidecar uses it. */
+export function afterwards(t, action) {
+  if (!endings.has(t)) {
+    const actions = []
+    endings.set(t, actions)
+    t.after(async () => {
+      for (const each of actions.reverse()) await each()
+    })
+  }
+  endings.get(t).push(action)
+}
+
 /** A folder that is gone after the test. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), 'renderstate-node-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  afterwards(t, () => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
@@ -16,7 +31,7 @@ export function open(t, options = {}) {
   const logs = []
   const database = options.database ?? join(temporaryFolder(t), 'renders.sqlite')
   const client = RenderStateClient.spawn({ logger: (line) => logs.push(line), ...options, database })
-  t.after(() => client.close())
+  afterwards(t, () => client.close())
   return { client, database, logs }
 }
 
@@ -76,9 +91,9 @@ export function isRunning(pid) {
   }
 }
 
-/** Kills the client's sidecar with SIGKILL, and waits until the client has noticed. */
+/** Kills the client's sidecar with SIGKILL, once it has one, and waits until the client has noticed. */
 export async function killSidecar(client) {
-  const { pid } = client
+  const pid = await until(() => client.pid, 'a sidecar')
   process.kill(pid, 'SIGKILL')
   await until(() => client.pid !== pid, 'the client notices the death')
   return pid
