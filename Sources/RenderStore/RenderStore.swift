@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 
@@ -20,10 +19,17 @@ public final class RenderStore {
     public var synchronous: Synchronous
     /// How long all locks together are waited for.
     public var busyTimeout: Duration
+    /// Makes these waits shorter when the process is to stop.
+    public var stop: StopNotice
 
-    public init(synchronous: Synchronous = .full, busyTimeout: Duration = .seconds(5)) {
+    public init(
+      synchronous: Synchronous = .full,
+      busyTimeout: Duration = .seconds(5),
+      stop: StopNotice = StopNotice()
+    ) {
       self.synchronous = synchronous
       self.busyTimeout = busyTimeout
+      self.stop = stop
     }
   }
 
@@ -33,15 +39,23 @@ public final class RenderStore {
   let gate: Gate?
   let options: Options
   private let queue: DatabaseQueue
+  private let busyHandler: BusyHandler
   let handle: OpaquePointer
   private var preparedStatements: Statements?
   private let writeAheadLog = WriteAheadLog()
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
 
-  init(path: String, queue: DatabaseQueue, gate: Gate?, options: Options) throws {
+  init(
+    path: String,
+    queue: DatabaseQueue,
+    busyHandler: BusyHandler,
+    gate: Gate?,
+    options: Options
+  ) throws {
     self.path = path
     self.queue = queue
+    self.busyHandler = busyHandler
     self.gate = gate
     self.options = options
     (handle, preparedStatements) = try queue.inDatabase { database in
@@ -108,11 +122,11 @@ public final class RenderStore {
     answering answer: () -> Void
   ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
-    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
-    try gate.enter(until: deadline)
+    let limit = WaitLimit(options.busyTimeout, stop: options.stop)
+    try gate.enter(until: limit)
     defer { gate.leave() }
-    let left = max(0, deadline.timeIntervalSinceNow * 1_000)
-    sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
+    busyHandler.share(limit)
+    defer { busyHandler.share(nil) }
     try statements.beginImmediate.run()
     do throws(StoreError) {
       writeAheadLog.lengthenIfShort(handle)
@@ -123,7 +137,8 @@ public final class RenderStore {
         rollBack()
         return result
       }
-      try statements.commit.run()
+      try transaction.saveDurations()
+      try commit()
       answer()
       if transaction.hasChanges { gate.announceCommit() }
       return result
@@ -146,6 +161,21 @@ public final class RenderStore {
       return result
     } catch {
       rollBack()
+      throw error
+    }
+  }
+
+  /// Commits, or sees to it that nothing of the group comes back.
+  ///
+  /// Where the log could not be synced, the commit stands in it all the same, and whoever recovers the log
+  /// after a crash would take it for one that succeeded. So another one is written over it, which
+  /// changes nothing; it does so though the sync may fail again.
+  private func commit() throws(StoreError) {
+    do throws(StoreError) {
+      try statements.commit.run()
+    } catch {
+      rollBack()
+      try? statements.commitNothing.run()
       throw error
     }
   }
@@ -191,7 +221,7 @@ public final class RenderStore {
       return
     }
     do throws(StoreError) {
-      try gate.enter(until: Date(timeIntervalSinceNow: 2))
+      try gate.enter(until: WaitLimit(.seconds(1), stop: options.stop))
     } catch {
       _ = Unmanaged.passRetained(queue)
       return

@@ -471,33 +471,4 @@ struct LegacySQLTests {
     #expect(try shell.rows("SELECT changes()") == ["0"])
     #expect(try rows(claim) == [])
   }
-
-  // MARK: - The version
-
-  @Test("a store of version 2 becomes this version's, with all that is in it")
-  func version2() throws {
-    let folder = try TemporaryFolder()
-    let old = try Shell(folder.database)
-    try old.run(
-      """
-      PRAGMA journal_mode = WAL;
-      \(Repository.text("Tests/RenderStoreTests/Schema2.sql"))
-      PRAGMA application_id = \(Schema.applicationID);
-      PRAGMA user_version = 2;
-      INSERT INTO renders (id, state, progress, metadata, run, attempt, version, seq, created_at,
-        updated_at, started_at, event)
-        VALUES ('video', 'queued', 0, '{"a":1}', 1, 1, 1, 1, 1000, 1000, 1000, 'start');
-      UPDATE renders SET state='rendering', event='progress', version=2, render_id='r';
-      """
-    )
-    let before = try old.dump()
-    try old.close()
-    try RenderStore.open(folder.database).close()
-    let after = try Shell(folder.database)
-    #expect(try after.dump() == before)
-    #expect(try after.rows("SELECT video_render_id FROM legacy_renders") == ["\"r\""])
-    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
-    #expect(try after.rows(schema) == shell.rows(schema))
-    #expect(try after.rows("PRAGMA user_version") == ["\(Schema.version)"])
-  }
 }

@@ -118,13 +118,13 @@ public final class LegacyTable {
       return nil
     }
     return Row(
-      id: statement.value(0),
-      status: statement.value(1),
-      renderID: statement.value(2),
-      bucketName: statement.value(3),
-      videoURL: statement.value(4),
-      error: statement.value(5),
-      progress: statement.value(6)
+      id: statement.foreignValue(0),
+      status: statement.foreignValue(1),
+      renderID: statement.foreignValue(2),
+      bucketName: statement.foreignValue(3),
+      videoURL: statement.foreignValue(4),
+      error: statement.foreignValue(5),
+      progress: statement.foreignValue(6)
     )
   }
 

@@ -165,6 +165,4 @@ extension Schema {
     render_id = iif(\(isGiven("video_render_id")), NEW.video_render_id, render_id),
         bucket_name = iif(\(isGiven("video_bucket_name")), NEW.video_bucket_name, bucket_name)
     """
-
-  private static let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 }

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import GRDBSQLite
+internal import JSON
 internal import RenderModel
 
 /// A prepared statement, bound and read in place.
@@ -43,6 +44,12 @@ final class SQLStatement {
 
   /// Runs the statement and hands out row by row.
   func read(_ body: (SQLStatement) throws(StoreError) -> Void) throws(StoreError) {
+    defer { sqlite3_reset(handle) }
+    while try step() { try body(self) }
+  }
+
+  /// The same for what throws errors of its own.
+  func handOut(_ body: (SQLStatement) throws -> Void) throws {
     defer { sqlite3_reset(handle) }
     while try step() { try body(self) }
   }
@@ -94,7 +101,27 @@ final class SQLStatement {
     if let text { bind(index, text) } else { sqlite3_bind_null(handle, index) }
   }
 
+  /// A number, a text or null.
+  func bind(_ index: Int32, _ value: JSON) {
+    switch value {
+    case .integer(let number): bind(index, number)
+    case .number(let number): bind(index, number)
+    case .string(let text): bind(index, text)
+    case .null, .bool, .array, .object: sqlite3_bind_null(handle, index)
+    }
+  }
+
   // MARK: - Reading, from 0
+
+  /// Whatever it is: a number, a text or null.
+  func value(_ column: Int32) -> JSON {
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_INTEGER: .integer(integer(column))
+    case SQLITE_FLOAT: .number(double(column))
+    case SQLITE_NULL: .null
+    default: .string(text(column))
+    }
+  }
 
   func integer(_ column: Int32) -> Int64 {
     sqlite3_column_int64(handle, column)
@@ -112,8 +139,8 @@ final class SQLStatement {
     optionalText(column) ?? ""
   }
 
-  /// A value of whatever kind it is.
-  func value(_ column: Int32) -> SQLValue {
+  /// What a database that is not ours may hold, blobs and broken texts included.
+  func foreignValue(_ column: Int32) -> SQLValue {
     switch sqlite3_column_type(handle, column) {
     case SQLITE_NULL: return .null
     case SQLITE_INTEGER: return .integer(integer(column))
