@@ -120,6 +120,24 @@ public final class RenderStore {
     answering answer: () -> Void = {},
     waiting wait: Duration? = nil
   ) throws(StoreError) -> Result {
+    try transact(isRehearsal: false, body, answering: answer)
+  }
+
+  /// Runs a group of writes as `write` does, and takes them back.
+  ///
+  /// - Returns: what the body returns, which tells what would come of it.
+  /// - Throws: as `write`.
+  public func rehearse<Result>(
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result
+  ) throws(StoreError) -> Result {
+    try transact(isRehearsal: true, body, answering: {})
+  }
+
+  private func transact<Result>(
+    isRehearsal: Bool,
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result,
+    answering answer: () -> Void
+  ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
     let limit = WaitLimit(wait ?? options.busyTimeout, stop: options.stop)
     try gate.enter(until: limit)
@@ -132,6 +150,10 @@ public final class RenderStore {
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
+      guard !isRehearsal else {
+        rollBack()
+        return result
+      }
       try transaction.saveDurations()
       try commit()
       answer()

@@ -32,7 +32,7 @@ struct RenderStateCommand: ParsableCommand {
         name: "Operating",
         subcommands: [
           ShowStatus.self, ListRenders.self, ShowHistory.self, WatchRenders.self, ShowStats.self,
-          PrintMetrics.self, SendEvent.self, PrintDiagram.self,
+          PrintMetrics.self, SendEvent.self, ImportLegacy.self, PrintDiagram.self,
         ]
       ),
       CommandGroup(

@@ -54,7 +54,10 @@ final class SQLStatement {
     while try step() { try body(self) }
   }
 
-  private func step() throws(StoreError) -> Bool {
+  /// Goes on to the next row; false behind the last one, from where it would begin anew.
+  ///
+  /// For a statement that is read with pauses, which it spends in a read transaction.
+  func step() throws(StoreError) -> Bool {
     switch sqlite3_step(handle) {
     case SQLITE_ROW:
       return true
@@ -134,6 +137,21 @@ final class SQLStatement {
 
   func text(_ column: Int32) -> String {
     optionalText(column) ?? ""
+  }
+
+  /// What a database that is not ours may hold, blobs and broken texts included.
+  func foreignValue(_ column: Int32) -> SQLValue {
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_NULL: return .null
+    case SQLITE_INTEGER: return .integer(integer(column))
+    case SQLITE_FLOAT: return .real(double(column))
+    case SQLITE_TEXT:
+      guard let start = sqlite3_column_text(handle, column) else { return .bytes }
+      let count = Int(sqlite3_column_bytes(handle, column))
+      let bytes = UnsafeBufferPointer(start: start, count: count)
+      return String(validating: bytes, as: UTF8.self).map(SQLValue.text) ?? .bytes
+    default: return .bytes
+    }
   }
 
   /// A word of the machine.
