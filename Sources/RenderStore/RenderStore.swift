@@ -118,9 +118,9 @@ public final class RenderStore {
   public func write<Result>(
     _ body: (inout WriteTransaction) throws(StoreError) -> Result,
     answering answer: () -> Void = {},
-    waiting wait: Duration? = nil
+    waiting limit: Duration? = nil
   ) throws(StoreError) -> Result {
-    try transact(isRehearsal: false, body, answering: answer)
+    try transact(waiting: limit, body, answering: answer)
   }
 
   /// Runs a group of writes as `write` does, and takes them back.
@@ -130,16 +130,17 @@ public final class RenderStore {
   public func rehearse<Result>(
     _ body: (inout WriteTransaction) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
-    try transact(isRehearsal: true, body, answering: {})
+    try transact(isRehearsal: true, body)
   }
 
   private func transact<Result>(
-    isRehearsal: Bool,
+    isRehearsal: Bool = false,
+    waiting duration: Duration? = nil,
     _ body: (inout WriteTransaction) throws(StoreError) -> Result,
-    answering answer: () -> Void
+    answering answer: () -> Void = {}
   ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
-    let limit = WaitLimit(wait ?? options.busyTimeout, stop: options.stop)
+    let limit = WaitLimit(duration ?? options.busyTimeout, stop: options.stop)
     try gate.enter(until: limit)
     defer { gate.leave() }
     busyHandler.share(limit)

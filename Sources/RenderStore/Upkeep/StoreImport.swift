@@ -25,6 +25,8 @@ public final class StoreImport {
         // What they would do has been done: the log says so.
         try RenderStore.set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
         for table in try ExportedTable.all() {
+          // All rows come from the export, also those that a new database begins with.
+          try database.execute(sql: "DELETE FROM \"\(table.name)\"")
           tables[table.name] = (table, try SQLStatement(database, table.insert))
         }
       }

@@ -23,6 +23,11 @@ extension StoreReader {
     into file: PartialFile,
     progress: @escaping (CopyStep, Double) -> Void = { _, _ in }
   ) throws(UpkeepError) -> StoreContents {
+    // SQLite would take the copy for something else.
+    let ownNames = ["-wal", "-shm", "-journal", RenderStore.lockSuffix].map { path + $0 }
+    guard !ownNames.contains(file.destination) else {
+      throw UpkeepError("\(file.destination) belongs to the database; name another file")
+    }
     do {
       let contents = try snapshot {
         let contents = try self.contents()
@@ -34,7 +39,7 @@ extension StoreReader {
       try check(file, holds: contents)
       return contents
     } catch let error as StoreError {
-      throw UpkeepError("\(path) cannot be copied: \(error)")
+      throw UpkeepError("\(path) cannot be copied: \(error); `renderstate doctor` tells more")
     } catch {
       throw file.error(error)
     }
