@@ -1,6 +1,7 @@
 internal import JSONRPC
 public import Logging
 public import RenderModel
+internal import RenderProtocol
 internal import RenderStore
 
 /// What the command decides once for a sidecar.
@@ -49,5 +50,5 @@ final class Session {
     Int64((monotonicNanoseconds() - startedAt) / 1_000_000)
   }
 
-  let storeKind = "sqlite"
+  let storeKind = StoreFigures.kind
 }

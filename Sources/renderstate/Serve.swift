@@ -8,7 +8,11 @@ internal import Sidecar
 
 /// The sidecar itself.
 struct Serve: ParsableCommand {
+  /// Made before the arguments are read, if it is this command.
+  static let watch = HostWatch()
+
   static let configuration = CommandConfiguration(
+    commandName: "serve",
     abstract: "Serve one host over stdin and stdout.",
     discussion: """
       Reads one JSON-RPC 2.0 message a line from stdin and answers on stdout; logs go to stderr. \
@@ -129,8 +133,9 @@ struct Serve: ParsableCommand {
   }
 
   func run() throws {
-    let watch = HostWatch()
+    let watch = Self.watch
     let output = try OwnedOutput.take()
+    watch.start(input: STDIN_FILENO, output: output)
     let log = StandardErrorLog(format: logFormat, logLevel: logLevel)
     let logger = Logger(label: "renderstate") { _ in log }
     guard !DatabasePath.namesPostgreSQL(DatabasePath.chosen(database)) else {
@@ -138,8 +143,10 @@ struct Serve: ParsableCommand {
     }
     let store: RenderStore
     do {
-      store = try openStore(logger)
+      store = try openStore(logger, watch.stop)
     } catch {
+      // Who was told to stop did not wait for the locks to the end, and nothing was read yet.
+      if watch.hasStopped { throw ExitCode.success }
       log.fail("\(error)")
       throw ExitCode(1)
     }
@@ -149,7 +156,7 @@ struct Serve: ParsableCommand {
       maximumLineBytes: maxLineBytes,
       readingParams: Sidecar.readingParams
     )
-    watch.start(connection, input: STDIN_FILENO, output: output)
+    watch.hand(connection)
     let settings = Settings(
       version: RenderStateCommand.version,
       defaultTimeouts: Timeouts(
@@ -167,10 +174,14 @@ struct Serve: ParsableCommand {
     store.close()
   }
 
-  private func openStore(_ logger: Logger) throws(StoreOpenError) -> RenderStore {
+  private func openStore(
+    _ logger: Logger,
+    _ stop: StopNotice
+  ) throws(StoreOpenError) -> RenderStore {
     let options = RenderStore.Options(
       synchronous: synchronous,
-      busyTimeout: .milliseconds(busyTimeout.milliseconds)
+      busyTimeout: .milliseconds(busyTimeout.milliseconds),
+      stop: stop
     )
     let path = DatabasePath.chosen(database)
     return try RenderStore.open(path: path, options: options, logger: logger)

@@ -75,7 +75,8 @@ class Audit:
 def audit(database, calls, others=(), violations=(), lost=False):
     """Audits a database file by the journal `calls`. Returns an Audit; everything that is wrong is in its findings.
 
-    - others: actors whose changes stand in no journal, like "watchdog" and "sql".
+    - others: actors whose changes stand in no journal, like "watchdog" and "sql"; all but the watchdog make theirs
+      in a SQL shell.
     - violations: what the harness saw on the wire that is not as the contract says.
     - lost: that acknowledged changes at the end of the log may be missing, as after a power cut with
       `--synchronous normal`; then nothing is compared with the journals, only the file with itself.
@@ -93,7 +94,7 @@ def audit(database, calls, others=(), violations=(), lost=False):
         except sqlite3.Error as error:
             result.find(f"the file cannot be read: {error}")
             return result
-    _audit_file(file, result)
+    _audit_file(file, result, by_hand={"sql", *others} - {"watchdog"})
     if not lost:
         _Journal(file, calls, others, result).compare()
     return result
@@ -227,7 +228,7 @@ def difference(expected, found):
     )
 
 
-def _audit_file(file, result):
+def _audit_file(file, result, by_hand):
     """The file by itself."""
     result.changes = len(file.log)
     result.renders = len(file.renders)
@@ -256,7 +257,7 @@ def _audit_file(file, result):
             continue
         begins_run = action == "regenerate" and before["state"] in TERMINAL
         # A new run by hand, in a SQL shell, has the event for its action.
-        if row["actor"] == "sql" and row["run"] == before["run"] + 1 and before["state"] in TERMINAL:
+        if row["actor"] in by_hand and row["run"] == before["run"] + 1 and before["state"] in TERMINAL:
             begins_run, action = True, "regenerate"
         previous = "idle" if begins_run else before["state"]
         if row["previous_state"] != previous:
@@ -287,8 +288,7 @@ def _audit_file(file, result):
         wrong = difference({key: after[key] for key in COLUMNS}, {key: row[column] for key, column in COLUMNS.items()})
         if wrong:
             result.find(f"{where}: {wrong}")
-        if row["actor"] != "sql" or row["render_id"] != before["renderId"]:
-            _check_fence(row, before, owners, where, result)
+        _check_fence(row, before, owners, where, result)
         if row["idempotency_key"] is not None:
             key = (row["id"], row["idempotency_key"])
             if key in keys:
@@ -298,7 +298,7 @@ def _audit_file(file, result):
             started[row["id"]] = row["at"]
         versions.append(after)
 
-    _audit_renders(file, started, result)
+    _audit_renders(file, started, result, by_hand)
     expected = {(id, render_id) for (id, render_id) in owners}
     for pair in sorted(expected - file.render_ids)[:5]:
         result.find(f"render_ids has no row {pair}, and the log has")
@@ -327,7 +327,7 @@ def _status_of(row, before):
     return after
 
 
-def _audit_renders(file, started, result):
+def _audit_renders(file, started, result, by_hand):
     """Every row of renders is what the log yields, and no render of the log is missing."""
     rows = {row["id"]: row for row in file.renders}
     if len(rows) != len(file.renders):
@@ -352,10 +352,10 @@ def _audit_renders(file, started, result):
         wrong = difference(expected, found)
         if wrong:
             result.find(f"render {id} is not what the log yields: {wrong}")
-        _check_deadline(row, file.log[row["seq"] - 1] if 0 < row["seq"] <= len(file.log) else None, result)
+        _check_deadline(row, file.log[row["seq"] - 1] if 0 < row["seq"] <= len(file.log) else None, result, by_hand)
 
 
-def _check_deadline(row, last, result):
+def _check_deadline(row, last, result, by_hand):
     """The first of the clocks that run; after a change by hand, any moment that is past."""
     candidates = []
     if row["state"] == "queued" and row["queued_ms"] is not None:
@@ -365,8 +365,8 @@ def _check_deadline(row, last, result):
     if row["state"] in ("queued", "rendering") and row["total_ms"] is not None:
         candidates.append(row["started_at"] + row["total_ms"])
     expected = min(candidates, default=None)
-    by_hand = last is not None and last["actor"] == "sql" and row["deadline_at"] == row["updated_at"]
-    if row["deadline_at"] != expected and not by_hand:
+    is_past = last is not None and last["actor"] in by_hand and row["deadline_at"] == row["updated_at"]
+    if row["deadline_at"] != expected and not is_past:
         result.find(f"render {row['id']}: deadline_at is {row['deadline_at']}, by its clocks it is {expected}")
 
 

@@ -70,16 +70,16 @@ class Nonsense:
 
     def line(self):
         chance = self.random.random()
-        if chance < 0.25:
+        if chance < 0.35:
             return self._request()
-        if chance < 0.45:
+        if chance < 0.5:
             line = self._typed()
             # What is bred from is renewed all the time.
             self.pool[self.random.randrange(len(self.pool))] = line
             return line
-        if chance < 0.46:
+        if chance < 0.51:
             return self.random.choice(LINES)
-        if chance < 0.48:
+        if chance < 0.53:
             return self._batch()
         return self._mutant()
 
@@ -376,6 +376,8 @@ def converse(program, folder, name, seed, lines, environment):
 
 def _talk(talk, nonsense, random, lines, last):
     sent = subscriptions = 0
+    for params in ({}, {"ids": IDS[:4]}, {"states": ["completed", "failed"], "afterSeq": 0}):
+        talk.send(b'{"jsonrpc":"2.0","id":"told","method":"subscribe","params":%b}\n' % _text(params))
     while sent < lines:
         some = []
         for _ in range(random.choice((1, 20, 200, 200))):

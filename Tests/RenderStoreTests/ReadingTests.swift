@@ -319,7 +319,10 @@ struct ReadingTests {
     try bench.take(.start, of: "other")
     let shell = try Shell(bench.path)
     try shell.run(
-      "UPDATE renders SET metadata='{x}', state='rendering', event='progress', version=2 WHERE row=1"
+      """
+      DROP TRIGGER renders_guard_change;
+      UPDATE renders SET metadata='{x}', state='rendering', event='progress', version=2 WHERE row=1
+      """
     )
     let error = #expect(throws: StoreError.self) { try store.render("video") }
     #expect(error?.isRetryable == false)

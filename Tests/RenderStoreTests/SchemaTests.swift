@@ -35,15 +35,18 @@ struct SchemaTests {
     row: String = "NULL",
     state: State = .queued,
     event: Event = .start,
+    progress: String = "0",
+    metadata: String = "{}",
     counters: String = "1, 1, 1",
     seq: String = "(SELECT ifnull(max(seq), 0) + 1 FROM transitions)",
+    times: String = "1, 1, 1",
     or resolution: String = ""
   ) -> String {
     """
     INSERT \(resolution) INTO renders (row, id, state, error, progress, metadata, run, attempt,
       version, seq, created_at, updated_at, started_at, event)
-    VALUES (\(row), '\(id)', '\(state)', iif('\(state)' = 'failed', '', NULL), 0, '{}',
-      \(counters), \(seq), 1, 1, 1, '\(event)')
+    VALUES (\(row), '\(id)', '\(state)', iif('\(state)' = 'failed', '', NULL),
+      \(progress), '\(metadata)', \(counters), \(seq), \(times), '\(event)')
     """
   }
 
@@ -129,6 +132,7 @@ struct SchemaTests {
       """,
       "SELECT seq, \(Self.copied), version FROM transitions",
       "SELECT * FROM render_ids",
+      "SELECT duration, sum(count) FROM durations GROUP BY duration",
     ]
     for query in queries { #expect(try shell.rows(query) == othersShell.rows(query)) }
     #expect(try shell.rows("SELECT 1 FROM transitions").count > 100)
@@ -151,6 +155,9 @@ struct SchemaTests {
 
   private static let legal =
     "state = 'failed', event = 'cancel', error = 'x', version = version + 1"
+  private static let again = """
+    state = 'queued', event = 'start', error = NULL, attempt = attempt + 1, version = version + 1
+    """
   private static let copied = """
     id, event, previous_state, state, progress, render_id, bucket_name, video_url, error, metadata,
     run, attempt
@@ -189,18 +196,30 @@ struct SchemaTests {
     ),
     Breach(
       "UPDATE renders SET updated_at = 1, \(legal) WHERE id = 'active'",
-      "updated_at must not decrease"
+      "updated_at, started_at and deadline_at are given to a change by the log"
     ),
-    Breach("UPDATE renders SET updated_at = updated_at + 1", "change with the version only"),
-    Breach("UPDATE renders SET seq = seq", "change with the version only"),
-    Breach("UPDATE renders SET actor = 'x'", "change with the version only"),
     Breach(
-      "UPDATE renders SET seq = seq - 1 WHERE id = 'active'",
-      "change with the version only"
+      "UPDATE renders SET updated_at = 9223372036854775807, \(legal) WHERE id = 'active'",
+      "updated_at, started_at and deadline_at are given to a change by the log"
     ),
+    Breach(
+      "UPDATE renders SET started_at = started_at + 1, \(legal) WHERE id = 'active'",
+      "updated_at, started_at and deadline_at are given to a change by the log"
+    ),
+    Breach("UPDATE renders SET updated_at = updated_at + 1", "version must grow by one"),
+    Breach("UPDATE renders SET deadline_at = 1", "version must grow by one"),
+    Breach("UPDATE renders SET stall_ms = 5", "version must grow by one"),
+    Breach("UPDATE renders SET seq = seq", "version must grow by one"),
+    Breach("UPDATE renders SET actor = 'x'", "version must grow by one"),
+    Breach("UPDATE renders SET rowid = 99 WHERE id = 'active'", "version must grow by one"),
+    Breach(
+      "UPDATE renders SET _rowid_ = 99, \(legal) WHERE id = 'active'",
+      "id, row and created_at stay"
+    ),
+    Breach("UPDATE renders SET seq = seq - 1 WHERE id = 'active'", "version must grow by one"),
     Breach(
       "UPDATE renders SET seq = (SELECT max(seq) + 1 FROM transitions) WHERE id = 'active'",
-      "change with the version only"
+      "version must grow by one"
     ),
     Breach(
       """
@@ -211,7 +230,78 @@ struct SchemaTests {
     ),
     Breach(
       "UPDATE renders SET render_id = 'r1', \(legal) WHERE id = 'active'",
-      "UNIQUE constraint failed: render_ids"
+      "render_id stays as long as the attempt"
+    ),
+    Breach(
+      "UPDATE renders SET render_id = NULL, \(legal) WHERE id = 'active'",
+      "render_id stays as long as the attempt"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), render_id = 'r3' WHERE id = 'failed'",
+      "this render_id belongs to another attempt"
+    ),
+    Breach(
+      "UPDATE OR IGNORE renders SET \(again), render_id = 'r3' WHERE id = 'failed'",
+      "this render_id belongs to another attempt"
+    ),
+    Breach(
+      "UPDATE OR REPLACE renders SET \(again), render_id = 'r3' WHERE id = 'failed'",
+      "this render_id belongs to another attempt"
+    ),
+    Breach(
+      "UPDATE renders SET bucket_name = NULL, \(legal) WHERE id = 'active'",
+      "bucket_name is not taken back"
+    ),
+    Breach(
+      "UPDATE renders SET progress = 99, \(legal) WHERE id = 'active'",
+      "progress stays with the events fail and cancel"
+    ),
+    Breach(
+      "UPDATE renders SET metadata = '{\"a\":1}', \(legal) WHERE id = 'active'",
+      "metadata stays"
+    ),
+    Breach(
+      "UPDATE renders SET total_ms = 5, \(legal) WHERE id = 'active'",
+      "queued_ms, stall_ms and total_ms are set by a start only"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), total_ms = 0 WHERE id = 'failed'",
+      "total_ms must be NULL, or from 1"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), queued_ms = 9223372036854775807 WHERE id = 'failed'",
+      "queued_ms must be NULL, or from 1"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), render_id = '' WHERE id = 'failed'",
+      "render_id must have 1 to 200 bytes"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), render_id = 'a' || char(0) || 'b' WHERE id = 'failed'",
+      "no control characters"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), render_id = 'a' || char(133) WHERE id = 'failed'",
+      "no control characters"
+    ),
+    Breach(
+      "UPDATE renders SET \(again), bucket_name = replace(hex(zeroblob(101)), '00', 'ü')",
+      "bucket_name must have 1 to 200 bytes"
+    ),
+    Breach(
+      "UPDATE renders SET actor = char(10), \(legal) WHERE id = 'active'",
+      "actor must have 1 to 200 bytes of UTF-8 and no control characters"
+    ),
+    Breach(
+      """
+      UPDATE renders SET state = 'completed', event = 'complete', version = version + 1,
+        video_url = '' WHERE id = 'active'
+      """,
+      "video_url must have 1 to 2048 bytes"
+    ),
+    Breach(
+      "UPDATE renders SET \(legal), error = hex(zeroblob(4097)) WHERE id = 'active'",
+      "error must have at most 8192 bytes"
     ),
     Breach("DELETE FROM renders", "renders are not deleted"),
     Breach("DELETE FROM renders WHERE id = 'done'", "renders are not deleted"),
@@ -220,6 +310,20 @@ struct SchemaTests {
     Breach(insert("done", or: "OR IGNORE"), "this id has a render already"),
     Breach(insert("new", row: "1", or: "OR REPLACE"), "this row has a render already"),
     Breach(insert("new", row: "-1"), "CHECK constraint failed: row > 0"),
+    Breach(insert("new", row: "99"), "row is given by the table"),
+    Breach(insert("new", row: "9223372036854775807"), "row is given by the table"),
+    Breach(insert(""), "id must have 1 to 200 bytes"),
+    Breach(insert("a\nb"), "id must have 1 to 200 bytes of UTF-8 and no control characters"),
+    Breach(insert("' || CAST(x'61ff' AS TEXT) || '"), "id must have 1 to 200 bytes of UTF-8"),
+    Breach(insert("' || CAST(x'eda080' AS TEXT) || '"), "id must have 1 to 200 bytes of UTF-8"),
+    Breach(insert("new", progress: "50"), "a render begins with progress 0"),
+    Breach(insert("new", metadata: "{x}"), "metadata begins as {}"),
+    Breach(insert("new", times: "1, 2, 2"), "are one time"),
+    Breach(insert("new", times: "-1, -1, -1"), "are one time"),
+    Breach(
+      insert("new", times: "9223372036854775807, 9223372036854775807, 9223372036854775807"),
+      "and not in the future"
+    ),
     Breach(insert("new", counters: "2, 1, 1"), "a render begins with run 1"),
     Breach(insert("new", counters: "1, 1, 0"), "a render begins with version 1"),
     Breach(insert("new", counters: "1, 1, 2"), "a render begins with version 1"),
@@ -252,7 +356,7 @@ struct SchemaTests {
       "the log only grows at its end"
     ),
     Breach(
-      "UPDATE renders SET progress = 101, \(legal) WHERE id = 'active'",
+      "UPDATE renders SET event = 'progress', version = version + 1, progress = 101 WHERE id = 'active'",
       "CHECK constraint failed: progress"
     ),
     Breach(
@@ -264,22 +368,29 @@ struct SchemaTests {
       "CHECK constraint failed: video_url"
     ),
     Breach(
-      "UPDATE renders SET metadata = 'text', \(legal) WHERE id = 'active'",
-      "CHECK constraint failed: substr(metadata"
-    ),
-    Breach(
-      "UPDATE renders SET metadata = '[]', \(legal) WHERE id = 'active'",
-      "CHECK constraint failed: substr(metadata"
-    ),
-    Breach(
-      "UPDATE renders SET progress = 'half', \(legal) WHERE id = 'active'",
+      "UPDATE renders SET event = 'progress', version = version + 1, progress = 'half' WHERE id = 'active'",
       "cannot store TEXT value in REAL column"
     ),
     Breach(
-      "UPDATE renders SET actor = x'00', \(legal) WHERE id = 'active'",
+      "UPDATE renders SET actor = x'61', \(legal) WHERE id = 'active'",
       "cannot store BLOB value in TEXT column"
     ),
-    Breach("INSERT INTO leases VALUES ('n', 'h', 'one', 0)", "cannot store TEXT value in INTEGER"),
+    Breach("DELETE FROM render_ids", "nothing is deleted from render_ids"),
+    Breach("UPDATE render_ids SET render_id = 'x'", "render_ids is not edited"),
+    Breach("INSERT INTO render_ids VALUES ('active', 'x')", "kept by the changes of renders"),
+    Breach("INSERT INTO leases VALUES ('m', 'h', 'one', 0)", "cannot store TEXT value in INTEGER"),
+    Breach("INSERT INTO leases VALUES ('m', 'h', 1, 'now')", "cannot store TEXT value in INTEGER"),
+    Breach("INSERT INTO leases VALUES ('m', 'h', 2, 0)", "the first token of a lease is 1"),
+    Breach("INSERT INTO leases VALUES ('', 'h', 1, 0)", "name must have 1 to 200 bytes"),
+    Breach(
+      "INSERT OR REPLACE INTO leases VALUES ('n', 'thief', 1, 0)",
+      "there is a lease of this name already"
+    ),
+    Breach("UPDATE leases SET holder = 'thief'", "another holder takes the next token"),
+    Breach("UPDATE leases SET token = token + 2", "token stays, or grows by one"),
+    Breach("UPDATE leases SET token = token - 1", "token stays, or grows by one"),
+    Breach("UPDATE leases SET name = 'other'", "the name of a lease stays"),
+    Breach("DELETE FROM leases", "a lease is not deleted"),
   ]
 
   @Test("a statement that breaks a rule is aborted, and nothing has changed", arguments: breaches)
@@ -288,7 +399,16 @@ struct SchemaTests {
     try bench.take(.progress, .complete, of: "done")
     try bench.send(.event(.start), to: "active", Context(renderID: "r1"), key: "k1")
     try bench.take(.fail, .start, .progress, of: "active")
-    try bench.send(.event(.progress), to: "active", Context(renderID: "r2", progress: 10))
+    try bench.send(
+      .event(.progress),
+      to: "active",
+      Context(renderID: "r2", bucketName: "b", progress: 10)
+    )
+    try bench.send(.event(.start), to: "failed", Context(renderID: "r3"))
+    try bench.take(.fail, of: "failed")
+    try bench.send(.event(.start), to: "failed", Context(renderID: "r4"))
+    try bench.take(.fail, of: "failed")
+    try shell.run("INSERT INTO leases VALUES ('n', 'h', 1, 9)")
     let before = try shell.dump()
     let message = shell.error(of: breach.sql)
     #expect(message?.contains(breach.message) == true, "\(message ?? "it passed")")
@@ -369,6 +489,71 @@ struct SchemaTests {
     )
   }
 
+  @Test("a start by hand gives a new attempt nothing of the one before: its renderId least of all")
+  func startByHand() throws {
+    try bench.send(.event(.start), Context(renderID: "r", bucketName: "b"))
+    try bench.send(.event(.progress), Context(progress: 40))
+    try bench.take(.fail)
+    try shell.run("UPDATE renders SET \(Self.again)")
+    let render = try bench.store.render("video")
+    #expect((render.state, render.attempt, render.progress) == (.queued, 2, 0))
+    #expect((render.renderID, render.bucketName) == (nil, nil))
+    #expect(
+      try bench.send(.event(.progress), Context(renderID: "r")).refusal
+        == .staleRender(renderID: "r")
+    )
+    try bench.take(.fail)
+    try shell.run("UPDATE renders SET \(Self.again), render_id = 's', bucket_name = 'b'")
+    #expect(try bench.store.render("video").renderID == "s")
+    #expect(try bench.store.log().last?.bucketName == "b")
+  }
+
+  @Test("progress by hand does not go back, and is 100 once completed")
+  func progressByHand() throws {
+    try bench.take(.start)
+    try bench.send(.event(.progress), Context(progress: 40))
+    try shell.run("UPDATE renders SET event = 'progress', progress = 30, version = 3")
+    #expect(try bench.store.log().last?.progress == 40)
+    try shell.run("UPDATE renders SET event = 'progress', progress = 50, version = 4")
+    #expect(try bench.store.render("video").progress == 50)
+    try shell.run("UPDATE renders SET state = 'completed', event = 'complete', version = 5")
+    #expect(try bench.store.log().last?.progress == 100)
+    #expect(try bench.store.render("video").progress == 100)
+  }
+
+  @Test("a render begun by hand with clocks has its deadline")
+  func insertWithClocks() throws {
+    let time = "CAST(unixepoch() * 1000 AS INTEGER)"
+    try shell.run(
+      """
+      INSERT INTO renders (id, state, event, progress, metadata, run, attempt, version, seq,
+        created_at, updated_at, started_at, queued_ms)
+      VALUES ('video', 'queued', 'start', 0, '{}', 1, 1, 1, 1, \(time), \(time), \(time), 60000)
+      """
+    )
+    let started = try bench.store.render("video").startedAt
+    for (later, state) in [(59_999, State.queued), (60_000, .failed)] {
+      try bench.store.write { transaction throws(StoreError) in
+        try transaction.failOverdue(at: started.advanced(by: Int64(later)), limit: 10)
+      }
+      #expect(try bench.store.render("video").state == state)
+    }
+  }
+
+  @Test("a lease is freed by hand, and the next holder has the next token")
+  func leaseByHand() throws {
+    func acquire(_ holder: String) throws -> (lease: Lease, isAcquired: Bool) {
+      try bench.store.write { transaction throws(StoreError) in
+        try transaction.acquireLease("n", holder: holder, milliseconds: 60_000, at: bench.now)
+      }
+    }
+    #expect(try acquire("a").isAcquired)
+    #expect(try !acquire("b").isAcquired)
+    try shell.run("UPDATE leases SET expires_at = 0 WHERE name = 'n'")
+    let (lease, isAcquired) = try acquire("b")
+    #expect((isAcquired, lease.token) == (true, 2))
+  }
+
   @Test("several renders are changed by one statement, each with a number of its own")
   func manyByHand() throws {
     for number in 0..<5 { try bench.take(.start, of: "video \(number)") }
@@ -410,16 +595,49 @@ struct SchemaTests {
     #expect(try bench.store.firstDeadline() == nil)
   }
 
-  @Test("metadata written by hand on several lines is read on one")
+  @Test("metadata written on several lines, when that could be done by hand, is read on one")
   func metadataByHand() throws {
     try bench.take(.start)
     try shell.run(
       """
+      DROP TRIGGER renders_guard_change;
       UPDATE renders SET state='rendering', event='progress', version=2,
         metadata='{' || char(10) || '  "a" : 1 }'
       """
     )
     #expect(try bench.store.render("video").metadata.text == #"{"a":1}"#)
+  }
+
+  // MARK: - An older version
+
+  @Test("a store of version 2 gets the triggers of this one, with all that is in it")
+  func version2() throws {
+    let folder = try TemporaryFolder()
+    let old = try Shell(folder.database)
+    try old.run(
+      """
+      PRAGMA journal_mode = WAL;
+      \(Repository.text("Tests/RenderStoreTests/Schema2.sql"))
+      PRAGMA application_id = \(Schema.applicationID);
+      PRAGMA user_version = 2;
+      \(Self.insert("video"));
+      UPDATE renders SET state = 'rendering', event = 'progress', version = 2, render_id = 'r';
+      UPDATE renders SET state = 'failed', event = 'fail', error = '', version = 3;
+      UPDATE renders SET \(Self.again);
+      """
+    )
+    let log = try old.rows("SELECT seq, \(Self.copied), version FROM transitions")
+    try old.close()
+    let store = try RenderStore.open(folder.database)
+    // Begun by hand then, with the renderId of the attempt before.
+    #expect(try store.render("video").renderID == "r")
+    store.close()
+    let after = try Shell(folder.database)
+    #expect(try after.rows("SELECT seq, \(Self.copied), version FROM transitions") == log)
+    #expect(after.error(of: "UPDATE renders SET deadline_at = 1") != nil)
+    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+    #expect(try after.rows(schema) == shell.rows(schema))
+    #expect(try after.rows("PRAGMA user_version") == ["\(Schema.version)"])
   }
 
   // MARK: - Plans

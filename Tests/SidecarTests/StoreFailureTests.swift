@@ -53,12 +53,13 @@ struct StoreFailureTests {
     try foreign.close()
   }
 
-  /// Makes a render whose row cannot be read, by hand.
+  /// Makes a render whose row cannot be read, by hand and past the guards.
   private func damage(_ id: String) throws {
     let foreign = try DatabaseQueue(path: folder.database)
     try foreign.write { database in
       try database.execute(
         sql: """
+          DROP TRIGGER renders_guard_change;
           UPDATE renders SET state = 'failed', event = 'cancel', error = 'by hand',
             metadata = '{broken}', version = version + 1 WHERE id = ?
           """,

@@ -44,11 +44,4 @@ extension Schema {
   static func firstVersion(of id: String) -> String {
     "ifnull((SELECT version FROM pruned_renders WHERE id = \(id)), 0) + 1"
   }
-
-  /// What takes the triggers of version 2 away.
-  static let droppingTriggers = [
-    "renders_begin", "renders_change", "renders_stamp", "renders_keep", "renders_first_log",
-    "renders_log", "transitions_append", "transitions_no_edit", "transitions_no_delete",
-  ]
-  .map { "DROP TRIGGER \($0);\n" }.joined()
 }

@@ -20,13 +20,15 @@ enum Schema {
   static let version: Int64 = 3
 
   /// What makes an empty database ours.
-  static let creation = renders + log + renderIDs + leases + pruning + triggers
+  static let creation =
+    renders + log + renderIDs + leases + pruning + triggers + guards + durations + legacy
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
-  /// Version 2 could not be pruned.
+  /// Version 2 let some changes by hand pass that `guards` refuses, could not be pruned, did not count
+  /// durations, and had no view for old SQL.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
@@ -64,10 +66,11 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(pruning)\(triggers)
+    \(pruning)\(triggers)\(guards)\(durations)\(legacy)
     """
 
-  private static let fromVersion2 = droppingTriggers + pruning + triggers
+  private static let fromVersion2 =
+    droppingTriggers + pruning + triggers + guards + durations + legacy
 
   private static let renders = """
     CREATE TABLE renders (
@@ -179,15 +182,17 @@ enum Schema {
       END;
     END;
 
-    CREATE TRIGGER renders_change
-    BEFORE UPDATE OF row, id, state, progress, render_id, bucket_name, video_url, error, metadata,
-      run, attempt, version, created_at, event
-    ON renders BEGIN
+    CREATE TRIGGER renders_change BEFORE UPDATE ON renders WHEN \(isLogged) BEGIN
       SELECT CASE
         WHEN NEW.version <> OLD.version + 1 THEN
           RAISE (ABORT, 'version must grow by one')
         WHEN NEW.id <> OLD.id OR NEW.row <> OLD.row OR NEW.created_at <> OLD.created_at THEN
           RAISE (ABORT, 'id, row and created_at stay')
+        WHEN NEW.seq <> OLD.seq THEN
+          RAISE (ABORT, 'seq is given to a change by the log')
+        WHEN NEW.updated_at <> OLD.updated_at OR NEW.started_at <> OLD.started_at
+          OR NEW.deadline_at IS NOT OLD.deadline_at THEN
+          RAISE (ABORT, 'updated_at, started_at and deadline_at are given to a change by the log')
         WHEN NEW.run = OLD.run + 1 THEN CASE
           WHEN NOT (OLD.state IN ('completed', 'failed') AND NEW.state = 'queued'
             AND NEW.event = 'start' AND NEW.attempt = 1) THEN
@@ -213,26 +218,12 @@ enum Schema {
       END;
     END;
 
-    CREATE TRIGGER renders_stamp BEFORE UPDATE OF seq, updated_at, actor ON renders BEGIN
-      SELECT CASE
-        WHEN NEW.updated_at < OLD.updated_at THEN
-          RAISE (ABORT, 'updated_at must not decrease')
-        WHEN NEW.version <> OLD.version THEN CASE
-          WHEN NEW.seq <> OLD.seq THEN
-            RAISE (ABORT, 'seq is given to a change by the log')
-          END
-        WHEN EXISTS (SELECT 1 FROM transitions
-          WHERE seq = OLD.seq AND id = OLD.id AND version = OLD.version) THEN
-          RAISE (ABORT, 'seq, updated_at and actor change with the version only')
-      END;
-    END;
-
     CREATE TRIGGER renders_keep BEFORE DELETE ON renders BEGIN
       SELECT RAISE (ABORT, 'renders are not deleted');
     END;
 
     CREATE TRIGGER renders_first_log AFTER INSERT ON renders BEGIN
-      UPDATE renders SET actor = NULL WHERE row = NEW.row;
+      UPDATE renders SET actor = NULL, deadline_at = updated_at WHERE row = NEW.row;
       INSERT INTO transitions VALUES (
         NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
         NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
@@ -243,8 +234,13 @@ enum Schema {
 
     CREATE TRIGGER renders_log AFTER UPDATE OF version ON renders BEGIN
       UPDATE renders SET seq = (SELECT max(seq) + 1 FROM transitions),
-        updated_at =
-          max(updated_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+        updated_at = max(updated_at, \(now)),
+        -- What the event does to the fields. A value that stayed was not given with a start.
+        progress = CASE event WHEN 'start' THEN 0 WHEN 'complete' THEN 100
+          ELSE max(progress, OLD.progress) END,
+        render_id = iif(event = 'start' AND render_id IS OLD.render_id, NULL, render_id),
+        bucket_name = iif(event = 'start' AND render_id IS OLD.render_id
+          AND bucket_name IS OLD.bucket_name, NULL, bucket_name),
         -- Past, so that the watchdog looks at it and works out the right one.
         deadline_at = iif(state IN ('queued', 'rendering'), updated_at, NULL),
         actor = NULL

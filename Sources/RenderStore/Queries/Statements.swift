@@ -6,6 +6,7 @@ final class Statements {
   let begin: SQLStatement
   let commit: SQLStatement
   let rollback: SQLStatement
+  let commitNothing: SQLStatement
   let selectDataVersion: SQLStatement
 
   let selectRender: SQLStatement
@@ -46,6 +47,8 @@ final class Statements {
 
   let selectLease: SQLStatement
   let saveLease: SQLStatement
+  let selectDurations: SQLStatement
+  let addDurations: SQLStatement
   let pageCount: SQLStatement
 
   init(_ database: Database) throws {
@@ -54,6 +57,8 @@ final class Statements {
     begin = try prepare("BEGIN")
     commit = try prepare("COMMIT")
     rollback = try prepare("ROLLBACK")
+    // Writes the first page as it is.
+    commitNothing = try prepare("PRAGMA user_version = \(Schema.version)")
     selectDataVersion = try prepare("PRAGMA data_version")
     selectRender = try prepare(RenderSQL.select)
     insertRender = try prepare(RenderSQL.insert)
@@ -89,6 +94,8 @@ final class Statements {
     selectPrunedVersion = try prepare(PrunedSQL.selectVersion)
     selectLease = try prepare(LeaseSQL.select)
     saveLease = try prepare(LeaseSQL.save)
+    selectDurations = try prepare(DurationSQL.select)
+    addDurations = try prepare(DurationSQL.add)
     pageCount = try prepare(
       "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     )
