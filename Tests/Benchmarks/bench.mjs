@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { table } from './figures.mjs'
 import { notifications } from './measurements/notifications.mjs'
 import { memory, size, starting } from './measurements/program.mjs'
+import { pruning } from './measurements/pruning.mjs'
 import { reads, readsPiped } from './measurements/reading.mjs'
 import { million, processes, subscriptions } from './measurements/scale.mjs'
 import { lone, peers, piped, pipelined } from './measurements/writing.mjs'
@@ -19,7 +20,7 @@ const ROUNDS = 3
 const folder = process.env.BENCH_FOLDER
 const path = (file) => fileURLToPath(new URL(file, import.meta.url))
 const measurements = {
-  piped, pipelined, lone, reads, readsPiped, notifications, processes, million, subscriptions, starting, memory, size, peers
+  piped, pipelined, lone, reads, readsPiped, notifications, processes, million, subscriptions, pruning, starting, memory, size, peers
 }
 let files = 0
 

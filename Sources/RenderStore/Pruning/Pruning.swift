@@ -55,7 +55,7 @@ public struct Pruning {
   private static let stepTime = Duration.milliseconds(5)
   /// If a step with its commit took longer, the next one does half as much.
   private static let longestPause = Duration.milliseconds(8)
-  private static let leastSize = 16
+  private static let leastSize = 256
   private static let largestSize = 1 << 16
 
   private let store: RenderStore
@@ -65,7 +65,7 @@ public struct Pruning {
   /// The search for progress has come so far in the log.
   public private(set) var searched: Int64
   /// So many changes are looked at in the next step, at most.
-  var size = 256
+  var size = 1_024
 
   public init(_ store: RenderStore, _ limits: PruningLimits) throws(StoreError) {
     self.store = store
