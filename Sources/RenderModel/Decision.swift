@@ -20,10 +20,14 @@ public struct Past: Sendable {
   public var keyUse: KeyUse?
   /// Whether this id ever had the renderId that the command names, now or before.
   public var hadRenderID: Bool
+  /// The last version of a render of this id that was pruned, 0 if none was: an idle id counts on from
+  /// there, so that no version comes twice.
+  public var prunedVersion: Int64
 
-  public init(keyUse: KeyUse? = nil, hadRenderID: Bool = false) {
+  public init(keyUse: KeyUse? = nil, hadRenderID: Bool = false, prunedVersion: Int64 = 0) {
     self.keyUse = keyUse
     self.hadRenderID = hadRenderID
+    self.prunedVersion = prunedVersion
   }
 }
 
@@ -78,7 +82,7 @@ extension Render {
 
     var next = self
     next.metadata = metadata
-    next.version += 1
+    next.version = max(version, past.prunedVersion) + 1
     next.seq = seq
     next.updatedAt = max(now, updatedAt)
     next.state = row.to
@@ -153,7 +157,7 @@ extension Render {
   }
 
   private mutating func begin(_ command: Command) {
-    if version == 1 { createdAt = updatedAt }
+    if run == 1, attempt == 1 { createdAt = updatedAt }
     progress = 0
     error = nil
     videoURL = nil

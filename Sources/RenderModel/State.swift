@@ -25,6 +25,16 @@ public enum State: String, CaseIterable, Sendable {
     case .failed: "failed"
     }
   }
+
+  /// The state that a row of that table stands for; idle by whatever else the column may hold.
+  public init(processingStatus: String?, hasRenderID: Bool) {
+    switch processingStatus {
+    case "generating_video": self = hasRenderID ? .rendering : .queued
+    case "completed": self = .completed
+    case "failed": self = .failed
+    default: self = .idle
+    }
+  }
 }
 
 /// What may happen to a render.

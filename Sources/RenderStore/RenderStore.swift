@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 
@@ -20,10 +19,17 @@ public final class RenderStore {
     public var synchronous: Synchronous
     /// How long all locks together are waited for.
     public var busyTimeout: Duration
+    /// Makes these waits shorter when the process is to stop.
+    public var stop: StopNotice
 
-    public init(synchronous: Synchronous = .full, busyTimeout: Duration = .seconds(5)) {
+    public init(
+      synchronous: Synchronous = .full,
+      busyTimeout: Duration = .seconds(5),
+      stop: StopNotice = StopNotice()
+    ) {
       self.synchronous = synchronous
       self.busyTimeout = busyTimeout
+      self.stop = stop
     }
   }
 
@@ -33,15 +39,24 @@ public final class RenderStore {
   let gate: Gate?
   let options: Options
   private let queue: DatabaseQueue
+  private let busyHandler: BusyHandler
   let handle: OpaquePointer
   private var preparedStatements: Statements?
+  private var preparedPruning: PruningStatements?
   private let writeAheadLog = WriteAheadLog()
   /// Used within a transaction only, of which it knows the version of the data.
   var cache = RenderCache()
 
-  init(path: String, queue: DatabaseQueue, gate: Gate?, options: Options) throws {
+  init(
+    path: String,
+    queue: DatabaseQueue,
+    busyHandler: BusyHandler,
+    gate: Gate?,
+    options: Options
+  ) throws {
     self.path = path
     self.queue = queue
+    self.busyHandler = busyHandler
     self.gate = gate
     self.options = options
     (handle, preparedStatements) = try queue.inDatabase { database in
@@ -74,6 +89,20 @@ public final class RenderStore {
     return preparedStatements
   }
 
+  func pruningStatements() throws(StoreError) -> PruningStatements {
+    if let preparedPruning { return preparedPruning }
+    do {
+      let prepared = try queue.inDatabase { try PruningStatements($0) }
+      preparedPruning = prepared
+      return prepared
+    } catch let error as DatabaseError {
+      let message = error.message ?? "\(error.resultCode)"
+      throw StoreError(code: error.extendedResultCode.rawValue, message: message)
+    } catch {
+      throw .defect("\(error)")
+    }
+  }
+
   // MARK: - Writing
 
   /// Runs a group of writes in one transaction; they are durable when this returns.
@@ -82,26 +111,51 @@ public final class RenderStore {
   ///   - body: the writes.
   ///   - answer: called as soon as they are durable, before other processes are told and let in; it must
   ///     not wait for anything.
+  ///   - limit: how long all locks together are waited for; nil for as long as the options say.
   /// - Returns: what the body returns.
   /// - Throws: what the body throws, or why the group could not begin or commit; then nothing of it
   ///   is in the store.
   public func write<Result>(
     _ body: (inout WriteTransaction) throws(StoreError) -> Result,
-    answering answer: () -> Void = {}
+    answering answer: () -> Void = {},
+    waiting wait: Duration? = nil
+  ) throws(StoreError) -> Result {
+    try transact(isRehearsal: false, body, answering: answer)
+  }
+
+  /// Runs a group of writes as `write` does, and takes them back.
+  ///
+  /// - Returns: what the body returns, which tells what would come of it.
+  /// - Throws: as `write`.
+  public func rehearse<Result>(
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result
+  ) throws(StoreError) -> Result {
+    try transact(isRehearsal: true, body, answering: {})
+  }
+
+  private func transact<Result>(
+    isRehearsal: Bool,
+    _ body: (inout WriteTransaction) throws(StoreError) -> Result,
+    answering answer: () -> Void
   ) throws(StoreError) -> Result {
     guard let gate else { throw .defect("a write to a store that was opened for reading") }
-    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
-    try gate.enter(until: deadline)
+    let limit = WaitLimit(wait ?? options.busyTimeout, stop: options.stop)
+    try gate.enter(until: limit)
     defer { gate.leave() }
-    let left = max(0, deadline.timeIntervalSinceNow * 1_000)
-    sqlite3_busy_timeout(handle, Int32(min(left, Double(Int32.max))))
+    busyHandler.share(limit)
+    defer { busyHandler.share(nil) }
     try statements.beginImmediate.run()
     do throws(StoreError) {
       writeAheadLog.lengthenIfShort(handle)
       cache.begin(with: try dataVersion())
       var transaction = WriteTransaction(store: self, head: try head())
       let result = try body(&transaction)
-      try statements.commit.run()
+      guard !isRehearsal else {
+        rollBack()
+        return result
+      }
+      try transaction.saveDurations()
+      try commit()
       answer()
       if transaction.hasChanges { gate.announceCommit() }
       return result
@@ -124,6 +178,21 @@ public final class RenderStore {
       return result
     } catch {
       rollBack()
+      throw error
+    }
+  }
+
+  /// Commits, or sees to it that nothing of the group comes back.
+  ///
+  /// Where the log could not be synced, the commit stands in it all the same, and whoever recovers the log
+  /// after a crash would take it for one that succeeded. So another one is written over it, which
+  /// changes nothing; it does so though the sync may fail again.
+  private func commit() throws(StoreError) {
+    do throws(StoreError) {
+      try statements.commit.run()
+    } catch {
+      rollBack()
+      try? statements.commitNothing.run()
       throw error
     }
   }
@@ -164,12 +233,13 @@ public final class RenderStore {
   public func close() {
     guard preparedStatements != nil else { return }
     preparedStatements = nil
+    preparedPruning = nil
     guard let gate else {
       try? queue.close()
       return
     }
     do throws(StoreError) {
-      try gate.enter(until: Date(timeIntervalSinceNow: 2))
+      try gate.enter(until: WaitLimit(.seconds(1), stop: options.stop))
     } catch {
       _ = Unmanaged.passRetained(queue)
       return

@@ -9,6 +9,8 @@ public struct WriteTransaction {
   /// The changes made so far, in order.
   public private(set) var changes: [Change] = []
   private var hasLeases = false
+  /// What the changes so far have ended.
+  private var durations = Durations()
 
   var hasChanges: Bool { !changes.isEmpty || hasLeases }
 
@@ -31,7 +33,7 @@ public struct WriteTransaction {
   ) throws(StoreError) -> Outcome {
     let stored = try store.stored(command.id)
     let render = stored.render
-    let past = try store.past(of: command)
+    let past = try store.past(of: command, to: stored)
     let decision = Result { () throws(Refusal) in
       try render.deciding(command, given: past, at: now, seq: head + 1)
     }
@@ -47,9 +49,15 @@ public struct WriteTransaction {
         try store.remember(renderID: renderID, of: next.id)
       }
       head += 1
+      durations.measure(change, since: render.startedAt)
       changes.append(change)
       return .changed(change, now: next)
     }
+  }
+
+  /// Counts how long what has ended took: once, at the end of the group.
+  func saveDurations() throws(StoreError) {
+    try store.add(durations)
   }
 
   /// Takes or renews a lease.
@@ -107,7 +115,7 @@ public struct WriteTransaction {
         id: render.id,
         action: .event(.fail),
         context: Context(error: deadline.error),
-        actor: "watchdog"
+        actor: Change.watchdog
       )
       _ = try apply(command, at: now)
     }

@@ -29,15 +29,23 @@ public struct LoneTransition: Sendable {
     on store: RenderStore,
     at now: Timestamp
   ) throws(StoreError) -> Result<TransitionAnswer, WireError> {
+    try store.write { transaction throws(StoreError) in
+      try carryOut(in: &transaction, at: now)
+    }
+  }
+
+  /// The same within a write group.
+  public func carryOut(
+    in transaction: inout WriteTransaction,
+    at now: Timestamp
+  ) throws(StoreError) -> Result<TransitionAnswer, WireError> {
     let moment = Moment(now: now, defaultTimeouts: .off)
-    return try store.write { transaction throws(StoreError) in
-      do throws(Failure) {
-        return .success(try TransitionHandler.handle(params, in: &transaction, moment))
-      } catch {
-        switch error {
-        case .wire(let refusal): return .failure(refusal)
-        case .store(let error): throw error
-        }
+    do throws(Failure) {
+      return .success(try TransitionHandler.handle(params, in: &transaction, moment))
+    } catch {
+      switch error {
+      case .wire(let refusal): return .failure(refusal)
+      case .store(let error): throw error
       }
     }
   }

@@ -1,6 +1,7 @@
 internal import JSONRPC
 public import Logging
 public import RenderModel
+internal import RenderProtocol
 internal import RenderStore
 
 /// What the command decides once for a sidecar.
@@ -9,17 +10,20 @@ public struct Settings: Sendable {
   public var version: String
   /// The clocks of a start that names none.
   public var defaultTimeouts: Timeouts
+  public var retention: Retention
   public var clock: any Clock
   public var logger: Logger
 
   public init(
     version: String,
     defaultTimeouts: Timeouts = .off,
+    retention: Retention = Retention(),
     clock: any Clock = SystemClock(),
     logger: Logger
   ) {
     self.version = version
     self.defaultTimeouts = defaultTimeouts
+    self.retention = retention
     self.clock = clock
     self.logger = logger
   }
@@ -46,5 +50,5 @@ final class Session {
     Int64((monotonicNanoseconds() - startedAt) / 1_000_000)
   }
 
-  let storeKind = "sqlite"
+  let storeKind = StoreFigures.kind
 }

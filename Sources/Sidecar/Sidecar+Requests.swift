@@ -274,7 +274,7 @@ extension Inbox.Item {
 }
 
 extension StoreError {
-  fileprivate var isBusy: Bool {
+  var isBusy: Bool {
     if case .busy = self { true } else { false }
   }
 }

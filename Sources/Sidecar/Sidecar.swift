@@ -36,10 +36,12 @@ public final class Sidecar {
   private var feedHasMore = false
   private var stall: Stall?
   private var shutdownSince: ContinuousClock.Instant?
+  private var retentionKeeper: RetentionKeeper?
 
   public init(store: RenderStore, connection: Connection, settings: Settings) {
     self.connection = connection
     session = Session(store: store, settings: settings, methods: router.routes.map(\.name))
+    retentionKeeper = RetentionKeeper(settings.retention)
     watch = store.makeCommitWatch()
     if watch == nil {
       settings.logger.warning(
@@ -62,6 +64,7 @@ public final class Sidecar {
       // Marks of our own commits, too: what they mark is in the log that is read next.
       watch?.clear()
       tellChanges()
+      prune()
       limitShutdown()
       sleepUntilNews()
     }
@@ -165,6 +168,7 @@ public final class Sidecar {
     if let nextDeadline {
       limit = min(limit, nextDeadline.milliseconds(since: clock.now()))
     }
+    if let retentionKeeper { limit = min(limit, retentionKeeper.millisecondsToWait) }
     connection.wait(
       milliseconds: Int32(max(limit, 1)),
       orReadable: watch?.descriptor ?? -1
@@ -214,6 +218,19 @@ public final class Sidecar {
       nextDeadline = try store.firstDeadline()
     } catch {
       logger.error("the deadlines could not be read, trying again: \(error)")
+    }
+  }
+
+  // MARK: - Retention
+
+  /// Removes some of what has been kept long enough.
+  private func prune() {
+    guard retentionKeeper?.isDue == true, !isStopping else { return }
+    do throws(StoreError) {
+      try retentionKeeper?.prune(store, at: clock.now())
+      store.checkpointIfDue()
+    } catch {
+      logger.error("what is old could not be pruned, trying again later: \(error)")
     }
   }
 

@@ -32,10 +32,23 @@ struct RenderStateCommand: ParsableCommand {
         name: "Operating",
         subcommands: [
           ShowStatus.self, ListRenders.self, ShowHistory.self, WatchRenders.self, ShowStats.self,
-          SendEvent.self, PrintDiagram.self,
+          PrintMetrics.self, SendEvent.self, ImportLegacy.self, PrintDiagram.self,
         ]
       ),
-      CommandGroup(name: "Upkeep", subcommands: [BackUp.self, Restore.self, Doctor.self]),
+      CommandGroup(
+        name: "Upkeep",
+        subcommands: [
+          BackUp.self, Restore.self, Doctor.self, Prune.self, Export.self, Import.self,
+        ]
+      ),
     ]
   )
+
+  static func main() {
+    // First of all: a host may think better of it before the arguments are read.
+    if CommandLine.arguments.dropFirst().first == Serve.configuration.commandName {
+      _ = Serve.watch
+    }
+    main(nil)
+  }
 }

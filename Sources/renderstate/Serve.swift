@@ -8,7 +8,11 @@ internal import Sidecar
 
 /// The sidecar itself.
 struct Serve: ParsableCommand {
+  /// Made before the arguments are read, if it is this command.
+  static let watch = HostWatch()
+
   static let configuration = CommandConfiguration(
+    commandName: "serve",
     abstract: "Serve one host over stdin and stdout.",
     discussion: """
       Reads one JSON-RPC 2.0 message a line from stdin and answers on stdout; logs go to stderr. \
@@ -76,6 +80,24 @@ struct Serve: ParsableCommand {
   var totalTimeout = DurationArgument(milliseconds: 0)
 
   @Option(
+    help: ArgumentHelp(
+      "Remove renders that have ended so long ago, with their log; 0 is off, as without it.",
+      discussion:
+        "What that means, `renderstate prune --help` tells. Also a number with d, for days.",
+      valueName: "age"
+    )
+  )
+  var keepFinished: AgeArgument?
+
+  @Option(
+    help: ArgumentHelp(
+      "Remove progress that is so old from the log of the others; 0 is off, as without it.",
+      valueName: "age"
+    )
+  )
+  var keepProgress: AgeArgument?
+
+  @Option(
     help: ArgumentHelp("The longest line that is read, without its end.", valueName: "bytes")
   )
   var maxLineBytes = defaultMaximumLineBytes
@@ -111,8 +133,9 @@ struct Serve: ParsableCommand {
   }
 
   func run() throws {
-    let watch = HostWatch()
+    let watch = Self.watch
     let output = try OwnedOutput.take()
+    watch.start(input: STDIN_FILENO, output: output)
     let log = StandardErrorLog(format: logFormat, logLevel: logLevel)
     let logger = Logger(label: "renderstate") { _ in log }
     guard !DatabasePath.namesPostgreSQL(DatabasePath.chosen(database)) else {
@@ -120,8 +143,10 @@ struct Serve: ParsableCommand {
     }
     let store: RenderStore
     do {
-      store = try openStore(logger)
+      store = try openStore(logger, watch.stop)
     } catch {
+      // Who was told to stop did not wait for the locks to the end, and nothing was read yet.
+      if watch.hasStopped { throw ExitCode.success }
       log.fail("\(error)")
       throw ExitCode(1)
     }
@@ -131,7 +156,7 @@ struct Serve: ParsableCommand {
       maximumLineBytes: maxLineBytes,
       readingParams: Sidecar.readingParams
     )
-    watch.start(connection, input: STDIN_FILENO, output: output)
+    watch.hand(connection)
     let settings = Settings(
       version: RenderStateCommand.version,
       defaultTimeouts: Timeouts(
@@ -139,16 +164,24 @@ struct Serve: ParsableCommand {
         stall: stallTimeout.millisecondsUnlessZero,
         total: totalTimeout.millisecondsUnlessZero
       ),
+      retention: Retention(
+        finished: keepFinished?.millisecondsUnlessZero,
+        progress: keepProgress?.millisecondsUnlessZero
+      ),
       logger: logger
     )
     Sidecar(store: store, connection: connection, settings: settings).run()
     store.close()
   }
 
-  private func openStore(_ logger: Logger) throws(StoreOpenError) -> RenderStore {
+  private func openStore(
+    _ logger: Logger,
+    _ stop: StopNotice
+  ) throws(StoreOpenError) -> RenderStore {
     let options = RenderStore.Options(
       synchronous: synchronous,
-      busyTimeout: .milliseconds(busyTimeout.milliseconds)
+      busyTimeout: .milliseconds(busyTimeout.milliseconds),
+      stop: stop
     )
     let path = DatabasePath.chosen(database)
     return try RenderStore.open(path: path, options: options, logger: logger)

@@ -204,6 +204,11 @@ class Threads:
         except BaseException as error:
             self._errors.append(error)
 
+    @property
+    def failed(self):
+        """Whether one of them has ended with an error, which `join` will raise."""
+        return bool(self._errors)
+
     def join(self, patience=PATIENCE):
         for thread in self._threads:
             thread.join(patience)

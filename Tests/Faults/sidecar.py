@@ -206,6 +206,16 @@ class Sidecar:
                 self._news.wait(left)
         return not self._ended
 
+    def wait_for_end(self, patience=PATIENCE):
+        """Waits until stdout ends."""
+        until = time.monotonic() + patience
+        with self._news:
+            while not self._ended:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise CheckFailed(f"{self.name}: waited {patience:.0f} s for the end of stdout; {self.last_words()}")
+                self._news.wait(left)
+
     def drain(self, patience=PATIENCE):
         """Waits until every request is answered. False if stdout ended before."""
         return self.wait_for_room(1, patience) or not self._waiting

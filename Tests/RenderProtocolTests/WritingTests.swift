@@ -203,6 +203,9 @@ struct WritingTests {
 
   @Test("stats tells the methods called so far")
   func stats() {
+    var durations = Durations()
+    durations[.queue].add(250, count: 2, totalMilliseconds: 300)
+    durations[.timedOut].add(10_800_001, count: 1, totalMilliseconds: 10_800_001)
     let answer = StatsMethod.Answer(
       uptimeMilliseconds: 5,
       store: StoreFigures(
@@ -211,7 +214,9 @@ struct WritingTests {
         walBytes: 2,
         seq: 3,
         sqliteVersion: "3.40.1",
-        renders: RenderCounts(queued: 4, rendering: 5, completed: 6, failed: 7)
+        renders: RenderCounts(queued: 4, rendering: 5, completed: 6, failed: 7),
+        oldestActiveAt: Timestamp(milliseconds: 1),
+        durations: durations
       ),
       subscriptions: 8,
       calls: [
@@ -228,6 +233,13 @@ struct WritingTests {
       written(answer) == """
         {"uptimeMs":5,"store":{"kind":"sqlite","bytes":1,"walBytes":2,"seq":3,\
         "sqliteVersion":"3.40.1"},"renders":{"queued":4,"rendering":5,"completed":6,"failed":7},\
+        "oldestActiveAt":"1970-01-01T00:00:00.001Z","durations":{"boundsMs":[100,250,500,1000,2500,\
+        5000,10000,30000,60000,120000,300000,600000,1800000,3600000,10800000],\
+        "queue":{"counts":[0,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"sumMs":300},\
+        "completed":{"counts":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"sumMs":0},\
+        "failed":{"counts":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"sumMs":0},\
+        "cancelled":{"counts":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"sumMs":0},\
+        "timedOut":{"counts":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1],"sumMs":10800001}},\
         "subscriptions":8,"methods":{"ping":{"count":9,"errors":1,"p50Us":2.5,"p99Us":30}}}
         """
     )

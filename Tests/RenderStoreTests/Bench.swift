@@ -198,7 +198,8 @@ final class Shell {
 
   /// Everything that the database holds.
   func dump() throws -> [String] {
-    try ["renders", "transitions", "render_ids", "leases"].flatMap { table in
+    try ["renders", "transitions", "render_ids", "leases", "pruned_renders"].flatMap {
+      table in
       try rows("SELECT '\(table)', * FROM \(table)")
     }
   }

@@ -85,18 +85,53 @@ struct DiskTests {
     #expect(walBytes > 1 << 20)
     for _ in 0..<20 { try bench.take(.progress) }
     #expect(try bench.store.size().walBytes == walBytes, "small commits do not lengthen it")
-    let crashed = try TemporaryFolder()
-    for suffix in ["", "-wal"] {
-      let file = URL(filePath: bench.path + suffix)
-      // The store is done with: locks that this drops are nobody's.
-      try Data(contentsOf: file).write(to: URL(filePath: crashed.database + suffix))
-    }
+    let crashed = try leftByCrash(of: bench)
     let recovered = try RenderStore.open(crashed.database)
     #expect(try recovered.head() == 22)
     #expect(
       try recovered.apply(Command(id: "video", action: .event(.fail)), at: Bench.noon).change?.seq
         == 23
     )
+    #expect(try Shell(crashed.database).rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
+  /// The files as a crash would leave them now.
+  ///
+  /// The store is done with: locks that this drops are nobody's.
+  private func leftByCrash(of bench: Bench) throws -> TemporaryFolder {
+    let crashed = try TemporaryFolder()
+    for suffix in ["", "-wal"] {
+      let file = URL(filePath: bench.path + suffix)
+      try Data(contentsOf: file).write(to: URL(filePath: crashed.database + suffix))
+    }
+    return crashed
+  }
+
+  // MARK: - A broken disk
+
+  @Test("what was refused because the log could not be synced does not come back after a crash")
+  func failingSync() throws {
+    let bench = try Bench(RenderStore.Options(synchronous: .full, busyTimeout: .seconds(120)))
+    try bench.take(.start)
+    var log: UnsafeMutablePointer<sqlite3_file>?
+    sqlite3_file_control(bench.store.handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log)
+    let file = try #require(log)
+    let sound = try #require(file.pointee.pMethods)
+    var broken = sound.pointee
+    broken.xSync = { _, _ in SQLITE_IOERR }
+    let crashed = try withUnsafePointer(to: broken) { methods in
+      file.pointee.pMethods = methods
+      defer { file.pointee.pMethods = sound }
+      let text = String(repeating: "x", count: 8_000)
+      for _ in 1...2 {
+        #expect(throws: StoreError.self) {
+          try bench.send(.event(.fail), Context(error: text))
+        }
+      }
+      return try leftByCrash(of: bench)
+    }
+    let recovered = try RenderStore.open(crashed.database)
+    #expect(try recovered.head() == 1)
     #expect(try Shell(crashed.database).rows("PRAGMA integrity_check") == ["\"ok\""])
   }
 

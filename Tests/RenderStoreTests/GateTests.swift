@@ -179,6 +179,47 @@ struct GateTests {
     #expect(try store.apply(start, at: Bench.noon).change?.seq == 1)
   }
 
+  @Test("a stop ends a wait at the gate, and who has it keeps it")
+  func stopAtTheGate() throws {
+    let other = try Gate(path: lock)
+    #expect(other.enterIfFree())
+    let stop = StopNotice()
+    let waiting = Companion { [lock] () -> Bool in
+      guard let gate = try? Gate(path: lock) else { return true }
+      return gate.isEntered(until: WaitLimit(.seconds(3_600), stop: stop))
+    }
+    waitForSomebodyAtTheGate()
+    stop.limitWaits(to: .zero)
+    #expect(waiting.outcome() == false)
+    let third = try Gate(path: lock)
+    #expect(!third.enterIfFree())
+    other.leave()
+    #expect(third.isEntered(until: inAnHour))
+  }
+
+  @Test("a stop ends a wait for a lock of another program, as busy")
+  func stopAtAnExternalLock() throws {
+    let stop = StopNotice()
+    let store = try RenderStore.open(
+      folder.database,
+      RenderStore.Options(busyTimeout: .seconds(3_600), stop: stop)
+    )
+    let shell = try Shell(folder.database)
+    try shell.run("BEGIN IMMEDIATE")
+    let gate = try Gate(path: lock)
+    let stopping = Companion {
+      // Who is behind the gate is at the shell's lock.
+      while gate.enterIfFree() { gate.leave() }
+      stop.limitWaits(to: .zero)
+    }
+    let start = Command(id: "video", action: .event(.start))
+    let error = #expect(throws: StoreError.self) { try store.apply(start, at: Bench.noon) }
+    #expect(error?.isBusy == true)
+    #expect(stopping.outcome() != nil)
+    try shell.run("ROLLBACK")
+    #expect(try store.apply(start, at: Bench.noon).change?.seq == 1, "locks that are free are had")
+  }
+
   @Test("a connection is closed under the gate")
   func closing() throws {
     let store = try RenderStore.open(folder.database)
@@ -333,8 +374,8 @@ struct GateTests {
 }
 
 /// When a wait that has an end would be given up.
-private let inAnHour = Date(timeIntervalSinceNow: 3_600)
-private let longAgo = Date(timeIntervalSince1970: 0)
+private let inAnHour = WaitLimit(.seconds(3_600))
+private let longAgo = WaitLimit(.zero)
 
 /// A number that several threads count on.
 private final class Counter: Sendable {
@@ -350,7 +391,7 @@ private final class Counter: Sendable {
 }
 
 extension Gate {
-  fileprivate func isEntered(until deadline: Date) -> Bool {
-    (try? enter(until: deadline)) != nil
+  fileprivate func isEntered(until limit: WaitLimit) -> Bool {
+    (try? enter(until: limit)) != nil
   }
 }

@@ -220,6 +220,54 @@ struct OpeningTests {
     #expect(try after.rows("PRAGMA integrity_check") == ["\"ok\""])
   }
 
+  @Test("a store of version 2 becomes this version's, with all that is in it, and can be pruned")
+  func version2() throws {
+    let shell = try Shell(folder.database)
+    try shell.run(
+      """
+      PRAGMA journal_mode = WAL;
+      \(Repository.text("Tests/RenderStoreTests/Schema2.sql"))
+      PRAGMA application_id = \(Schema.applicationID);
+      PRAGMA user_version = 2;
+      """
+    )
+    for id in ["old", "video"] {
+      try shell.run(
+        """
+        INSERT INTO renders (id, state, progress, metadata, run, attempt, version, seq, created_at,
+          updated_at, started_at, event)
+        SELECT '\(id)', 'queued', 0, '{}', 1, 1, 1, ifnull(max(seq), 0) + 1, 1000, 1000, 1000, 'start'
+        FROM transitions;
+        UPDATE renders SET state='failed', event='fail', error='x', version=2 WHERE id='\(id)';
+        """
+      )
+    }
+    let rows = try shell.rows("SELECT * FROM transitions")
+    try shell.close()
+
+    let store = try RenderStore.open(folder.database)
+    #expect(try store.history(of: "video", after: 0, limit: 9).map(\.seq) == [3, 4])
+    let start = Command(id: "video", action: .event(.start))
+    #expect(try store.apply(start, at: Bench.noon).change?.version == 3)
+    let all = Timestamp(milliseconds: .max)
+    var pruning = try Pruning(store, PruningLimits(finished: all, progress: all))
+    #expect(try pruning.step().isLast)
+    #expect(pruning.count.renders == 1)
+    store.close()
+
+    let after = try Shell(folder.database)
+    let columns = try after.rows("SELECT * FROM transitions").map {
+      $0.components(separatedBy: "|")
+    }
+    #expect(columns.count == 3)
+    #expect(rows[2...].map { $0 + "|NULL" } == columns[..<2].map { $0.joined(separator: "|") })
+    let fresh = try Bench()
+    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+    #expect(try after.rows(schema) == Shell(fresh.path).rows(schema))
+    #expect(try after.rows("PRAGMA user_version") == ["\(Schema.version)"])
+    #expect(try after.rows("PRAGMA integrity_check") == ["\"ok\""])
+  }
+
   @Test("a store of a newer version is refused")
   func newerVersion() throws {
     try makeStore()

@@ -132,6 +132,7 @@ struct SchemaTests {
       """,
       "SELECT seq, \(Self.copied), version FROM transitions",
       "SELECT * FROM render_ids",
+      "SELECT duration, sum(count) FROM durations GROUP BY duration",
     ]
     for query in queries { #expect(try shell.rows(query) == othersShell.rows(query)) }
     #expect(try shell.rows("SELECT 1 FROM transitions").count > 100)
@@ -324,7 +325,8 @@ struct SchemaTests {
       "and not in the future"
     ),
     Breach(insert("new", counters: "2, 1, 1"), "a render begins with run 1"),
-    Breach(insert("new", counters: "1, 1, 0"), "a render begins with run 1"),
+    Breach(insert("new", counters: "1, 1, 0"), "a render begins with version 1"),
+    Breach(insert("new", counters: "1, 1, 2"), "a render begins with version 1"),
     Breach(insert("new", seq: "1"), "the log only grows at its end"),
     Breach(insert("new", seq: "1000"), "the log only grows at its end"),
     Breach("UPDATE transitions SET error = 'x'", "the log is not edited"),
@@ -334,21 +336,21 @@ struct SchemaTests {
     Breach(
       """
       INSERT INTO transitions SELECT max(seq) + 1, \(copied), version, actor, at, action, NULL,
-        0 FROM transitions
+        0, NULL FROM transitions
       """,
       "only a change of a render is logged"
     ),
     Breach(
       """
       INSERT INTO transitions SELECT max(seq) + 1, \(copied), version + 1, actor, at, action,
-        NULL, 0 FROM transitions
+        NULL, 0, NULL FROM transitions
       """,
       "only a change of a render is logged"
     ),
     Breach(
       """
       INSERT OR REPLACE INTO transitions
-      SELECT seq, \(copied), version, actor, at, action, idempotency_key, 0
+      SELECT seq, \(copied), version, actor, at, action, idempotency_key, 0, NULL
       FROM transitions WHERE seq = 1
       """,
       "the log only grows at its end"
@@ -650,7 +652,12 @@ struct SchemaTests {
       LogSQL.selectHistory, LogSQL.selectLatest, LogSQL.selectKeyUse, LogSQL.selectRenderID,
       FeedSQL.matching,
       FeedSQL.matchingIDs, FeedSQL.count, FeedSQL.countIDs, FeedSQL.newest, FeedSQL.newestIDs,
-      FeedSQL.states, LeaseSQL.select, LeaseSQL.save,
+      FeedSQL.states, LeaseSQL.select, LeaseSQL.save, PrunedSQL.selectAny, PrunedSQL.selectAnyOfIDs,
+      PrunedSQL.selectVersion, PrunedSQL.selectPlace, PrunedSQL.savePlace, PrunedSQL.saveNewest,
+      PrunedSQL.saveNewestOfID, PrunedSQL.selectFinished, PrunedSQL.deleteRender,
+      PrunedSQL.saveVersion, PrunedSQL.deleteChange, PrunedSQL.selectLinks,
+      PrunedSQL.deleteProgress, PrunedSQL.relink, PrunedSQL.countFinished,
+      PrunedSQL.selectFinishedBehind, PrunedSQL.countChain, PrunedSQL.selectProgress,
     ]
     for sql in statements {
       let plan = try shell.plan(of: sql)

@@ -268,7 +268,11 @@ struct ConversationTests {
     _ = try sidecar.subscribe()
     try sidecar.result("unsubscribe", #"{"subscription":"s1"}"#)
     let stats = try sidecar.result("stats")
-    #expect(stats.keys == ["uptimeMs", "store", "renders", "subscriptions", "methods"])
+    #expect(
+      stats.keys == [
+        "uptimeMs", "store", "renders", "oldestActiveAt", "durations", "subscriptions", "methods",
+      ]
+    )
     #expect(stats["store", "seq"] == .integer(9))
     #expect(stats["store", "kind"]?.string == "sqlite")
     #expect((stats["store", "bytes"]?.integer ?? 0) > 0)

@@ -24,6 +24,7 @@ public final class MemorySidecar {
     _ folder: TemporaryFolder,
     clock: any Clock = SystemClock(),
     defaultTimeouts: Timeouts = .off,
+    retention: Retention = Retention(),
     busyTimeout: Duration = .seconds(60),
     maximumLineBytes: Int = defaultMaximumLineBytes
   ) throws {
@@ -36,6 +37,7 @@ public final class MemorySidecar {
     let settings = Settings(
       version: "0.0.0",
       defaultTimeouts: defaultTimeouts,
+      retention: retention,
       clock: clock,
       logger: Logger(label: "sidecar in memory") { _ in SwiftLogNoOpLogHandler() }
     )

@@ -60,8 +60,14 @@ struct ArgumentTests {
       ["a", "--state", "failed"], ["--until-terminal"], ["--until-terminal", "--state", "failed"],
       ["--state", "done"], (0...1_000).map { "video \($0)" },
     ]
+    let ages =
+      durations.filter { !$0.hasSuffix("d") && !$0.hasSuffix("h") } + ["36601d", "d", "-1d"]
+    let prune =
+      [[], ["--dry-run"], ["a", "--finished-before", "1d"], ["--finished-before"]]
+      + ages.map { ["--finished-before", $0] } + ages.map { ["--progress-log-before", $0] }
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
-      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 } + [
+      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 }
+      + prune.map { ["prune"] + $0 } + ages.map { ["serve", "--keep-finished", $0] } + [
         ["unknown"], ["--unknown"],
       ]
   }()

@@ -117,6 +117,22 @@ struct OutputTests {
     try Golden.expect(common(outcome.output), in: "Output/stats.json")
   }
 
+  @Test("metrics: what Prometheus is told of the store")
+  func metrics() throws {
+    // This is of this machine, and of this version of the schema.
+    func common(_ text: String) -> String {
+      text.replacing(RenderStore.sqliteVersion, with: "3.x.y")
+        .replacing(/size_bytes [0-9]+/, with: "size_bytes 4096")
+        .replacing(/(size_bytes".*"value":)[0-9]+/) { "\($0.1)4096" }
+    }
+    for (arguments, name) in [([], "metrics.prom"), (["--json"], "metrics.jsonl")] {
+      let all = ["metrics", "--database", folder.database] + arguments
+      let outcome = try SidecarProcess.run(all)
+      #expect(outcome.exit == .code(0), "\(outcome.errors)")
+      try Golden.expect(common(outcome.output), in: "Output/\(name)")
+    }
+  }
+
   // MARK: - Times and texts
 
   @Test("a moment is told by how long it is ago, in whole units")

@@ -35,7 +35,7 @@ struct ReadingCommandTests {
 
   @Test("a database that is not there is a line on stderr and code 1, and none is made")
   func missingDatabase() throws {
-    for command in Self.commands {
+    for command in Self.commands + [["metrics"]] {
       for json in [[], ["--json"]] {
         let outcome = try run(command + json)
         #expect(outcome.exit == .code(1))
@@ -84,7 +84,7 @@ struct ReadingCommandTests {
     try file.seek(toOffset: 8_192)
     try file.write(contentsOf: Data(repeating: 0xFF, count: 30_000))
     try file.close()
-    for command in Self.commands {
+    for command in Self.commands + [["metrics"]] {
       let outcome = try run(command)
       #expect(outcome.exit == .code(1))
       #expect(outcome.errors.hasPrefix("renderstate: "))
@@ -174,7 +174,7 @@ struct ReadingCommandTests {
   func closedStreams() throws {
     let database = try OperatedStore(at: folder.database)
     let before = try database.use { try $0.changes(after: 0, limit: 100).count }
-    for command in Self.commands + [["status", "never"]] {
+    for command in Self.commands + [["metrics"], ["status", "never"]] {
       var launch = SidecarProcess.Launch(command + ["--database", folder.database])
       launch.input = .closed
       launch.output = .closed

@@ -126,6 +126,50 @@ struct SeveralProcessesTests {
     #expect(try sidecars[0].notification().integer("params", "change", "version") == 3)
   }
 
+  @Test("old SQL on the view reaches a subscriber as events, with actor sql; also behind the gate")
+  func oldSQL() throws {
+    let sidecars = try launch(2)
+    _ = try sidecars[0].call("subscribe")
+    for sql in [
+      "INSERT INTO legacy_renders (id, processing_status) VALUES ('a', 'generating_video')",
+      "UPDATE legacy_renders SET video_render_id = 'r1' WHERE id = 'a'",
+      "UPDATE legacy_renders SET video_url = 'https://v/a' WHERE id = 'a'",
+    ] {
+      try SidecarProcess.sqlite3(folder.database, sql)
+    }
+    let restart = """
+      UPDATE legacy_renders SET processing_status = 'generating_video', video_render_id = 'r2'
+      WHERE id = 'a'
+      """
+    let behindGate = try SidecarProcess.run(
+      [folder.database + ".lock", "sqlite3", folder.database, restart],
+      program: "flock"
+    )
+    #expect(behindGate.exit == .code(0))
+    let expected = [
+      ("start", "queued"), ("progress", "rendering"), ("complete", "completed"),
+      ("start", "queued"), ("progress", "rendering"),
+    ]
+    for (index, (event, state)) in expected.enumerated() {
+      let told = try sidecars[0].notification()
+      #expect(told.integer("params", "change", "seq") == Int64(index + 1))
+      #expect(told.string("params", "change", "actor") == "sql")
+      #expect(told.string("params", "change", "event") == event)
+      #expect(told.string("params", "change", "state") == state)
+    }
+    let late = #","context":{"renderId":"r1","videoUrl":"https://v/late"}"#
+    #expect(try sidecars[1].transition("a", "complete", late).errorKind == "staleRender")
+    #expect(throws: SidecarProcess.Trouble.self) {
+      try SidecarProcess.sqlite3(
+        folder.database,
+        "UPDATE legacy_renders SET processing_status = 'pending' WHERE id = 'a'"
+      )
+    }
+    let status = try sidecars[1].call("getStatus", #"{"id":"a"}"#)
+    #expect(status.integer("result", "version") == 5)
+    #expect(status.string("result", "renderId") == "r2")
+  }
+
   @Test("an illegal UPDATE of a SQL shell is refused, and nothing changes")
   func illegalChange() throws {
     let sidecar = try SidecarProcess(serving: folder.database)

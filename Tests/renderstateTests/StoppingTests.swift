@@ -104,6 +104,88 @@ struct StoppingTests {
     #expect(try sidecar.outputText() == "")
   }
 
+  @Test("a signal before the first line is read ends the sidecar with code 0")
+  func signalAtOnce() throws {
+    let sidecar = try SidecarProcess(serving: folder.database)
+    awaitHeldSignals(sidecar.identifier)
+    sidecar.signal(SIGTERM)
+    #expect(try sidecar.exit() == .code(0))
+    #expect(try sidecar.outputText() == "")
+    #expect(try sidecar.errorText() == "")
+  }
+
+  @Test(
+    "a signal ends a sidecar that cannot open its database yet, though the lock is never let go"
+  )
+  func signalWhileOpening() throws {
+    let lock = try #require(HeldLock(folder.database + ".lock"))
+    let sidecar = try SidecarProcess(serving: folder.database, ["--busy-timeout", "24h"])
+    lock.awaitOpening()
+    sidecar.signal(SIGTERM)
+    #expect(try sidecar.exit() == .code(0))
+    #expect(try sidecar.outputText() == "")
+    #expect(try sidecar.errorText() == "")
+    lock.release()
+  }
+
+  @Test(
+    "a signal while the store waits for a lock: what waits is refused as storeBusy, the rest is answered"
+  )
+  func signalAtALock() throws {
+    let sidecar = try SidecarProcess(serving: folder.database, ["--busy-timeout", "24h"])
+    _ = try sidecar.transition("a", "start")
+    let lock = try #require(HeldLock(folder.database + ".lock"))
+    let lines = [
+      SidecarProcess.message(id: 1, "transition", #"{"id":"a","event":"progress"}"#),
+      SidecarProcess.message(id: 2, "getStatus", #"{"id":"a"}"#),
+    ]
+    try sidecar.send(lines.joined(separator: "\n"))
+    lock.awaitWaiting()
+    sidecar.signal(SIGTERM)
+    #expect(try sidecar.exit() == .code(0))
+    let answers = try sidecar.receiveRest()
+    #expect(answers.map { $0.integer("id") } == [1, 2])
+    #expect(answers.first?.errorKind == "storeBusy")
+    #expect(answers.last?.integer("result", "version") == 1)
+    lock.release()
+    #expect(try version("a") == 1)
+  }
+
+  @Test(
+    "a killed parent ends a sidecar that waits for a lock, though its streams are open",
+    arguments: [false, true]
+  )
+  func killedParentAtALock(isOpen: Bool) throws {
+    let lock = try #require(HeldLock(folder.database + ".lock"))
+    if isOpen { lock.release() }
+    var launch = SidecarProcess.Launch(serving: folder.database, ["--busy-timeout", "24h"])
+    launch.wrapper = ["sh", "-c", #"exec 3<&0; "$@" <&3 & wait"#, "host"]
+    let host = try SidecarProcess(launch)
+    if isOpen {
+      _ = try host.transition("a", "start")
+      #expect(lock.take())
+      try host.send(id: 1, "transition", #"{"id":"a","event":"progress"}"#)
+    }
+    lock.awaitWaiting()
+    host.kill()
+    #expect(try host.exit() == .signal(SIGKILL))
+    #expect(try host.receiveRest().isEmpty)
+    lock.release()
+    #expect(try version("a") == (isOpen ? 1 : 0))
+  }
+
+  /// Waits until a process holds SIGTERM back (proc(5), SigBlk).
+  private func awaitHeldSignals(_ process: pid_t) {
+    while let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) {
+      let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+      let held = line.flatMap {
+        UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16)
+      }
+      if let held, held >> (SIGTERM - 1) & 1 == 1 { return }
+      sched_yield()
+    }
+  }
+
   @Test("shutdown is answered, and requests behind it get shuttingDown and do nothing")
   func shutdownRequest() throws {
     let sidecar = try SidecarProcess(serving: folder.database)
@@ -265,15 +347,16 @@ struct StoppingTests {
   }
 }
 
-/// The lock file of a database, held so that a sidecar waits at its start.
+/// The lock file of a database, held so that a sidecar waits.
 private final class HeldLock {
   private let descriptor: Int32
   private let watch: Int32
 
+  /// nil if somebody else has it.
   init?(_ path: String) {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     watch = inotify_init1(Int32(IN_CLOEXEC))
-    guard descriptor >= 0, watch >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+    guard descriptor >= 0, watch >= 0, take(),
       inotify_add_watch(watch, path, UInt32(IN_OPEN)) >= 0
     else { return nil }
   }
@@ -287,6 +370,26 @@ private final class HeldLock {
   func awaitOpening() {
     var buffer = [UInt8](repeating: 0, count: 4_096)
     _ = read(watch, &buffer, buffer.count)
+  }
+
+  /// Waits until another process waits for it, in the kernel's own list (proc(5)).
+  func awaitWaiting() {
+    var status = stat()
+    fstat(descriptor, &status)
+    while true {
+      // A file without a size, of which one read gets all.
+      let list = FileManager.default.contents(atPath: "/proc/locks") ?? Data()
+      let isWaitedFor = String(decoding: list, as: UTF8.self).split(separator: "\n").contains {
+        line in
+        line.contains("-> FLOCK") && line.contains(":\(status.st_ino) ")
+      }
+      if isWaitedFor { return }
+      sched_yield()
+    }
+  }
+
+  func take() -> Bool {
+    flock(descriptor, LOCK_EX | LOCK_NB) == 0
   }
 
   func release() {

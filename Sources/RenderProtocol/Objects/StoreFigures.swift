@@ -10,6 +10,9 @@ public struct StoreFigures: Sendable {
   public let seq: Int64
   public let sqliteVersion: String
   public let renders: RenderCounts
+  /// When the active render whose last event is the longest ago had that; nil if none is active.
+  public let oldestActiveAt: Timestamp?
+  public let durations: Durations
 
   public init(
     kind: String,
@@ -17,7 +20,9 @@ public struct StoreFigures: Sendable {
     walBytes: Int64,
     seq: Int64,
     sqliteVersion: String,
-    renders: RenderCounts
+    renders: RenderCounts,
+    oldestActiveAt: Timestamp?,
+    durations: Durations
   ) {
     self.kind = kind
     self.bytes = bytes
@@ -25,9 +30,11 @@ public struct StoreFigures: Sendable {
     self.seq = seq
     self.sqliteVersion = sqliteVersion
     self.renders = renders
+    self.oldestActiveAt = oldestActiveAt
+    self.durations = durations
   }
 
-  /// Writes the members `store` and `renders` of an object.
+  /// Writes the members `store`, `renders`, `oldestActiveAt` and `durations` of an object.
   public func writeMembers(to writer: inout JSONWriter) {
     writer.key("store")
     writer.beginObject()
@@ -52,6 +59,33 @@ public struct StoreFigures: Sendable {
     writer.integer(renders.completed)
     writer.key("failed")
     writer.integer(renders.failed)
+    writer.endObject()
+    writer.key("oldestActiveAt")
+    writer.time(oldestActiveAt)
+    writer.key("durations")
+    durations.write(to: &writer)
+  }
+}
+
+extension Durations {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.key("boundsMs")
+    writer.beginArray()
+    for bound in Histogram.bounds { writer.integer(bound) }
+    writer.endArray()
+    for duration in AttemptDuration.allCases {
+      let histogram = self[duration]
+      writer.key(duration.rawValue)
+      writer.beginObject()
+      writer.key("counts")
+      writer.beginArray()
+      for bucket in histogram.buckets { writer.integer(bucket.count) }
+      writer.endArray()
+      writer.key("sumMs")
+      writer.integer(histogram.totalMilliseconds)
+      writer.endObject()
+    }
     writer.endObject()
   }
 }

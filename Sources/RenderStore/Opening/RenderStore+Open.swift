@@ -17,9 +17,9 @@ extension RenderStore {
     warnOfNetworkFilesystem(path, logger)
     return try behindGate(of: path, options) { gate throws(StoreOpenError) in
       try DatabaseFile.make(path)
-      return try connect(path, gate: gate, options: options) { database in
+      return try connect(path, gate: gate, options: options) { database, busyHandler in
         let version = try schemaVersion(of: database, path: path)
-        try prepareForChanges(database, options)
+        try prepareForChanges(database, busyHandler, options)
         if version ?? 0 < Schema.version { try migrate(database, from: version ?? 0) }
       }
     }
@@ -47,7 +47,7 @@ extension RenderStore {
     let path = try DatabaseFile.check(existing: path, for: purpose)
     warnOfNetworkFilesystem(path, logger)
     func connect(gate: Gate?) throws(StoreOpenError) -> RenderStore {
-      try self.connect(path, gate: gate, options: options) { database in
+      try self.connect(path, gate: gate, options: options) { database, busyHandler in
         guard let version = try schemaVersion(of: database, path: path) else {
           throw StoreOpenError.empty(path)
         }
@@ -61,7 +61,7 @@ extension RenderStore {
         }
         switch purpose {
         case .reading: try prepareForReading(database)
-        case .changing: try prepareForChanges(database, options)
+        case .changing: try prepareForChanges(database, busyHandler, options)
         }
       }
     }
@@ -87,9 +87,8 @@ extension RenderStore {
     _ body: (Gate) throws(StoreOpenError) -> RenderStore
   ) throws(StoreOpenError) -> RenderStore {
     let gate = try Gate(path: path + lockSuffix)
-    let deadline = Date(timeIntervalSinceNow: options.busyTimeout / .seconds(1))
     do throws(StoreError) {
-      try gate.enter(until: deadline)
+      try gate.enter(until: WaitLimit(options.busyTimeout, stop: options.stop))
     } catch {
       throw StoreOpenError(
         "\(path) is locked by another process for longer than \(options.busyTimeout); try again"
@@ -104,16 +103,23 @@ extension RenderStore {
     _ path: String,
     gate: Gate?,
     options: Options,
-    _ prepare: (Database) throws -> Void
+    _ prepare: (Database, BusyHandler) throws -> Void
   ) throws(StoreOpenError) -> RenderStore {
-    try connect(path, isReading: gate == nil, options: options) { queue in
+    let busyHandler = BusyHandler(timeout: options.busyTimeout, stop: options.stop)
+    return try connect(path, isReading: gate == nil, busyHandler) { queue in
       try queue.inDatabase { database in
-        try prepare(database)
+        try prepare(database, busyHandler)
         // The triggers are for everybody else: see Schema.
         try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
         try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
       }
-      return try RenderStore(path: path, queue: queue, gate: gate, options: options)
+      return try RenderStore(
+        path: path,
+        queue: queue,
+        busyHandler: busyHandler,
+        gate: gate,
+        options: options
+      )
     }
   }
 
@@ -121,12 +127,12 @@ extension RenderStore {
   static func connect<Made>(
     _ path: String,
     isReading: Bool,
-    options: Options,
+    _ busyHandler: BusyHandler,
     _ make: (DatabaseQueue) throws -> Made
   ) throws(StoreOpenError) -> Made {
     Self.configureLibrary
     do {
-      var configuration = configuration(options)
+      var configuration = configuration(busyHandler)
       configuration.readonly = isReading
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       do {
@@ -153,11 +159,9 @@ extension RenderStore {
     _ = sqlite3_config_lookaside(1_200, 500)
   }()
 
-  private static func configuration(_ options: Options) -> Configuration {
+  private static func configuration(_ busyHandler: BusyHandler) -> Configuration {
     var configuration = Configuration()
-    // SQLite counts in 32 bits of milliseconds, GRDB traps beyond them.
-    let longest = Duration.milliseconds(Int32.max)
-    configuration.busyMode = .timeout(min(options.busyTimeout, longest) / .seconds(1))
+    configuration.busyMode = .callback { busyHandler.wait(afterTries: $0) }
     configuration.foreignKeysEnabled = false
     configuration.allowsUnsafeTransactions = true
     return configuration
@@ -188,7 +192,11 @@ extension RenderStore {
     return version
   }
 
-  private static func prepareForChanges(_ database: Database, _ options: Options) throws {
+  private static func prepareForChanges(
+    _ database: Database,
+    _ busyHandler: BusyHandler,
+    _ options: Options
+  ) throws {
     guard sqlite3_db_readonly(database.sqliteConnection, "main") == 0 else {
       throw DatabaseError(resultCode: .SQLITE_READONLY)
     }
@@ -200,7 +208,24 @@ extension RenderStore {
         PRAGMA journal_size_limit = 67108864;
         """
     )
+    try checkLogIsWritable(database, busyHandler, options)
     try prepareForReading(database)
+  }
+
+  /// Where the log cannot be opened for writing, SQLite opens it for reading without a word, and every
+  /// change would be refused from then on.
+  private static func checkLogIsWritable(
+    _ database: Database,
+    _ busyHandler: BusyHandler,
+    _ options: Options
+  ) throws {
+    busyHandler.share(WaitLimit(.zero, stop: options.stop))
+    defer { busyHandler.share(nil) }
+    do {
+      try database.inTransaction(.immediate) { .rollback }
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+      // Somebody writes; it is not the log that is in the way.
+    }
   }
 
   static func prepareForReading(_ database: Database) throws {

@@ -20,13 +20,15 @@ enum Schema {
   static let version: Int64 = 3
 
   /// What makes an empty database ours.
-  static let creation = renders + log + renderIDs + leases + triggers + guards
+  static let creation =
+    renders + log + renderIDs + leases + pruning + triggers + guards + durations + legacy
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
-  /// Version 2 let some changes by hand pass that `guards` refuses.
+  /// Version 2 let some changes by hand pass that `guards` refuses, could not be pruned, did not count
+  /// durations, and had no view for old SQL.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
@@ -64,10 +66,11 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(triggers)\(guards)
+    \(pruning)\(triggers)\(guards)\(durations)\(legacy)
     """
 
-  private static let fromVersion2 = droppingTriggers + triggers + guards
+  private static let fromVersion2 =
+    droppingTriggers + pruning + triggers + guards + durations + legacy
 
   private static let renders = """
     CREATE TABLE renders (
@@ -168,8 +171,10 @@ enum Schema {
       SELECT CASE
         WHEN NOT (NEW.state = 'queued' AND NEW.event = 'start') THEN
           RAISE (ABORT, 'a render begins with event start, in state queued')
-        WHEN NOT (NEW.run = 1 AND NEW.attempt = 1 AND NEW.version = 1) THEN
+        WHEN NOT (NEW.run = 1 AND NEW.attempt = 1) THEN
           RAISE (ABORT, 'a render begins with run 1, attempt 1, version 1')
+        WHEN NEW.version <> \(firstVersion(of: "NEW.id")) THEN
+          RAISE (ABORT, 'a render begins with version 1; where it was pruned, with the next one')
         WHEN EXISTS (SELECT 1 FROM renders WHERE id = NEW.id) THEN
           RAISE (ABORT, 'this id has a render already: update it')
         WHEN EXISTS (SELECT 1 FROM renders WHERE row = NEW.row) THEN
@@ -222,7 +227,7 @@ enum Schema {
       INSERT INTO transitions VALUES (
         NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
         NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
-        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL, 0
+        ifnull(NEW.actor, 'sql'), NEW.updated_at, NEW.event, NULL, 0, NULL
       );
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id WHERE NEW.render_id IS NOT NULL;
     END;
@@ -244,7 +249,7 @@ enum Schema {
       INSERT INTO transitions
         SELECT seq, id, event, iif(run = OLD.run, OLD.state, 'idle'), state, progress, render_id,
           bucket_name, video_url, error, NULL, run, attempt, version, ifnull(NEW.actor, 'sql'),
-          updated_at, event, NULL, OLD.seq
+          updated_at, event, NULL, OLD.seq, NULL
         FROM renders WHERE row = NEW.row;
       INSERT INTO render_ids SELECT NEW.id, NEW.render_id
         WHERE NEW.render_id IS NOT NULL AND NEW.render_id IS NOT OLD.render_id;

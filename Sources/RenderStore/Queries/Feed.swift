@@ -42,7 +42,7 @@ enum FeedSQL {
   private static let isInStates = "(?3 IS NULL OR instr(?3, state))"
 
   /// The changes after ?1 of the ids in a JSON array, each render's from its newest downwards.
-  private static func chain(ofIDsIn parameter: Int) -> String {
+  static func chain(ofIDsIn parameter: Int) -> String {
     """
     WITH RECURSIVE chain (seq) AS (
       SELECT renders.seq FROM json_each(?\(parameter)) CROSS JOIN renders

@@ -122,13 +122,25 @@ extension RenderStore {
     after seq: Int64,
     limit: Int
   ) throws(StoreError) -> [Change] {
-    let statement = statements.selectHistory
-    statement.bind(1, id)
-    statement.bind(2, seq)
-    statement.bind(3, Int64(limit))
-    // The first entry is a change after `seq` itself.
-    statement.bind(4, Int64(limit / LogSQL.entryInterval + 1))
-    return try statement.all(Change.init(row:))
+    try snapshot { () throws(StoreError) in
+      var changes: [Change] = []
+      // Of a render that is being pruned there may be some left.
+      guard try stored(id).row != nil else { return changes }
+      // Where changes were pruned there are fewer than usual before an entry of the chain.
+      while changes.count < limit {
+        let rest = limit - changes.count
+        let statement = statements.selectHistory
+        statement.bind(1, id)
+        statement.bind(2, changes.last?.seq ?? seq)
+        statement.bind(3, Int64(rest))
+        // The first entry is a change after `seq` itself.
+        statement.bind(4, Int64(rest / LogSQL.entryInterval + 1))
+        let page = try statement.all(Change.init(row:))
+        guard !page.isEmpty else { break }
+        changes += page
+      }
+      return changes
+    }
   }
 
   /// The last changes of one render, oldest first.
@@ -139,8 +151,8 @@ extension RenderStore {
     return try statement.all(Change.init(row:))
   }
 
-  /// What has to be known of the past to decide on a command.
-  func past(of command: Command) throws(StoreError) -> Past {
+  /// What has to be known of the past to decide on a command to a render.
+  func past(of command: Command, to stored: StoredRender) throws(StoreError) -> Past {
     var past = Past()
     if let key = command.idempotencyKey {
       let statement = statements.selectKeyUse
@@ -154,6 +166,7 @@ extension RenderStore {
       statement.bind(2, renderID)
       past.hadRenderID = try statement.first { _ in true } ?? false
     }
+    if stored.row == nil { past.prunedVersion = try prunedVersion(of: command.id) }
     return past
   }
 }

@@ -1,11 +1,12 @@
 internal import GRDB
 
-/// Every statement that runs more than once, prepared when the store opens.
+/// Every statement that runs more than once, prepared when the store opens; those of pruning excepted.
 final class Statements {
   let beginImmediate: SQLStatement
   let begin: SQLStatement
   let commit: SQLStatement
   let rollback: SQLStatement
+  let commitNothing: SQLStatement
   let selectDataVersion: SQLStatement
 
   let selectRender: SQLStatement
@@ -40,8 +41,14 @@ final class Statements {
   let newestMatchingIDs: SQLStatement
   let statesOfIDs: SQLStatement
 
+  let selectPruned: SQLStatement
+  let selectPrunedOfIDs: SQLStatement
+  let selectPrunedVersion: SQLStatement
+
   let selectLease: SQLStatement
   let saveLease: SQLStatement
+  let selectDurations: SQLStatement
+  let addDurations: SQLStatement
   let pageCount: SQLStatement
 
   init(_ database: Database) throws {
@@ -50,6 +57,8 @@ final class Statements {
     begin = try prepare("BEGIN")
     commit = try prepare("COMMIT")
     rollback = try prepare("ROLLBACK")
+    // Writes the first page as it is.
+    commitNothing = try prepare("PRAGMA user_version = \(Schema.version)")
     selectDataVersion = try prepare("PRAGMA data_version")
     selectRender = try prepare(RenderSQL.select)
     insertRender = try prepare(RenderSQL.insert)
@@ -80,8 +89,13 @@ final class Statements {
     newestMatching = try prepare(FeedSQL.newest)
     newestMatchingIDs = try prepare(FeedSQL.newestIDs)
     statesOfIDs = try prepare(FeedSQL.states)
+    selectPruned = try prepare(PrunedSQL.selectAny)
+    selectPrunedOfIDs = try prepare(PrunedSQL.selectAnyOfIDs)
+    selectPrunedVersion = try prepare(PrunedSQL.selectVersion)
     selectLease = try prepare(LeaseSQL.select)
     saveLease = try prepare(LeaseSQL.save)
+    selectDurations = try prepare(DurationSQL.select)
+    addDurations = try prepare(DurationSQL.add)
     pageCount = try prepare(
       "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     )

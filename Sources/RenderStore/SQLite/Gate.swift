@@ -28,7 +28,7 @@ final class Gate: @unchecked Sendable {
 
   private let path: String
   private let descriptor: Int32
-  private let condition = NSCondition()
+  private let condition = MonotonicCondition()
   private var errand = Errand.none
   private var hasKeeper = false
 
@@ -72,17 +72,19 @@ final class Gate: @unchecked Sendable {
     return !isKeeperBusy && pass(isWaiting: false)
   }
 
-  /// Passes the gate, or waits for it until the deadline.
-  func enter(until deadline: Date) throws(StoreError) {
+  /// Passes the gate, or waits for it until the limit.
+  func enter(until limit: WaitLimit) throws(StoreError) {
     if enterIfFree() { return }
     let outcome = condition.withLock {
       errand = .wanted
       employKeeper()
       while errand == .wanted {
-        guard condition.wait(until: deadline) || errand != .wanted else {
+        let wait = limit.nextWait
+        guard wait > .zero else {
           errand = .abandoned
           return Errand.abandoned
         }
+        condition.wait(for: wait)
       }
       defer { errand = .none }
       return errand

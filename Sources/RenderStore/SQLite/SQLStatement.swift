@@ -1,5 +1,6 @@
 internal import GRDB
 internal import GRDBSQLite
+internal import JSON
 internal import RenderModel
 
 /// A prepared statement, bound and read in place.
@@ -47,7 +48,16 @@ final class SQLStatement {
     while try step() { try body(self) }
   }
 
-  private func step() throws(StoreError) -> Bool {
+  /// The same for what throws errors of its own.
+  func handOut(_ body: (SQLStatement) throws -> Void) throws {
+    defer { sqlite3_reset(handle) }
+    while try step() { try body(self) }
+  }
+
+  /// Goes on to the next row; false behind the last one, from where it would begin anew.
+  ///
+  /// For a statement that is read with pauses, which it spends in a read transaction.
+  func step() throws(StoreError) -> Bool {
     switch sqlite3_step(handle) {
     case SQLITE_ROW:
       return true
@@ -91,7 +101,27 @@ final class SQLStatement {
     if let text { bind(index, text) } else { sqlite3_bind_null(handle, index) }
   }
 
+  /// A number, a text or null.
+  func bind(_ index: Int32, _ value: JSON) {
+    switch value {
+    case .integer(let number): bind(index, number)
+    case .number(let number): bind(index, number)
+    case .string(let text): bind(index, text)
+    case .null, .bool, .array, .object: sqlite3_bind_null(handle, index)
+    }
+  }
+
   // MARK: - Reading, from 0
+
+  /// Whatever it is: a number, a text or null.
+  func value(_ column: Int32) -> JSON {
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_INTEGER: .integer(integer(column))
+    case SQLITE_FLOAT: .number(double(column))
+    case SQLITE_NULL: .null
+    default: .string(text(column))
+    }
+  }
 
   func integer(_ column: Int32) -> Int64 {
     sqlite3_column_int64(handle, column)
@@ -107,6 +137,21 @@ final class SQLStatement {
 
   func text(_ column: Int32) -> String {
     optionalText(column) ?? ""
+  }
+
+  /// What a database that is not ours may hold, blobs and broken texts included.
+  func foreignValue(_ column: Int32) -> SQLValue {
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_NULL: return .null
+    case SQLITE_INTEGER: return .integer(integer(column))
+    case SQLITE_FLOAT: return .real(double(column))
+    case SQLITE_TEXT:
+      guard let start = sqlite3_column_text(handle, column) else { return .bytes }
+      let count = Int(sqlite3_column_bytes(handle, column))
+      let bytes = UnsafeBufferPointer(start: start, count: count)
+      return String(validating: bytes, as: UTF8.self).map(SQLValue.text) ?? .bytes
+    default: return .bytes
+    }
   }
 
   /// A word of the machine.

@@ -36,7 +36,7 @@ public final class DatabaseReplacement: Sendable {
       throw UpkeepError(error.description)
     }
     do throws(StoreError) {
-      try gate.enter(until: Date(timeIntervalSinceNow: waiting / .seconds(1)))
+      try gate.enter(until: WaitLimit(waiting))
     } catch {
       throw UpkeepError(
         "\(self.path) is in use: another process is in its gate; stop the sidecars and try again"
@@ -67,6 +67,19 @@ public final class DatabaseReplacement: Sendable {
       return false
     }
     return own.st_ino == named.st_ino && own.st_dev == named.st_dev
+  }
+
+  /// Gives up, unless the file stands in its place already; no lock file is left where there is no
+  /// database.
+  ///
+  /// - Returns: whether nothing of it is left, and never will be.
+  @discardableResult
+  public func abandon() -> Bool {
+    guard file.abandon() else { return false }
+    var status = stat()
+    // Who waits at the gate notices, and goes to the next one (`Gate`).
+    if lstat(path, &status) != 0, errno == ENOENT { unlink(path + RenderStore.lockSuffix) }
+    return true
   }
 
   private static func lock(_ path: String) throws(UpkeepError) -> Int32? {

@@ -18,7 +18,7 @@ public struct LogReplay: Sendable {
   public internal(set) var changes: Int64 = 0
   /// Renders that were compared with it.
   public internal(set) var renders: Int64 = 0
-  /// How many numbers are missing in the log.
+  /// How many numbers are missing in the log, those of changes that were pruned excepted.
   public internal(set) var missing: Int64 = 0
   /// The first of them.
   public internal(set) var firstMissing: Int64?
@@ -64,20 +64,26 @@ extension StoreReader {
         }
         advance()
       }
-      try replay.countVersions(try number("SELECT sum(version) FROM renders"))
+      let pruned = try number("SELECT changes FROM pruned WHERE one = 1")
+      if pruned > 0 { replay.except(pruned) }
+      replay.countVersions(try number(ReplaySQL.versions) - pruned)
       return replay
     }
   }
 }
 
 enum ReplaySQL {
-  /// Each change beside the one before of the same render.
+  /// Each change beside the one before of the same render that is there.
   static let steps = """
     SELECT this.seq, this.id, this.event, this.previous_state, this.state, this.run, this.attempt,
       this.version, this.at, this.previous_seq,
       last.seq, last.id = this.id, last.state, last.run, last.attempt, last.version, last.at,
       this.render_id IS NOT NULL AND this.render_id IS NOT last.render_id AND NOT EXISTS
-        (SELECT 1 FROM render_ids WHERE id = this.id AND render_id = this.render_id)
+        (SELECT 1 FROM render_ids WHERE id = this.id AND render_id = this.render_id),
+      this.pruned_seq,
+      CASE this.previous_seq WHEN 0 THEN
+        (SELECT version FROM pruned_renders WHERE id = this.id)
+      END
     FROM transitions AS this LEFT JOIN transitions AS last ON last.seq = this.previous_seq
     ORDER BY this.seq
     """
@@ -104,6 +110,14 @@ enum ReplaySQL {
     END
     FROM renders AS render LEFT JOIN transitions AS last ON last.seq = render.seq
     """
+
+  /// How many changes there have ever been, by the versions that the renders have come to.
+  static let versions = """
+    SELECT (SELECT ifnull(sum(version), 0) FROM renders) + (
+      SELECT ifnull(sum(version), 0) FROM pruned_renders
+      WHERE NOT EXISTS (SELECT 1 FROM renders WHERE renders.id = pruned_renders.id)
+    )
+    """
 }
 
 extension LogReplay {
@@ -122,8 +136,20 @@ extension LogReplay {
     }
   }
 
+  /// Takes what was pruned from what is missing: which numbers those were, nobody knows.
+  fileprivate mutating func except(_ pruned: Int64) {
+    firstMissing = nil
+    missing -= pruned
+    guard missing != 0 else { return }
+    find(
+      "\(pruned) changes were pruned from the log, and \(missing + pruned) are not there",
+      of: "",
+      seq: 0
+    )
+  }
+
   /// A render of version 5 has five changes; where there are more, some lead nowhere.
-  fileprivate mutating func countVersions(_ versions: Int64) throws(StoreError) {
+  fileprivate mutating func countVersions(_ versions: Int64) {
     guard faultCount == 0, missing == 0, versions != changes else { return }
     find("the log has \(changes) changes, and the renders \(versions)", of: "", seq: changes)
   }
@@ -147,6 +173,10 @@ private struct Step {
   /// nil where the log has no such row.
   let last: Side?
   let isOfSameRender: Bool
+  /// Progress was pruned right before it.
+  let isBehindPruned: Bool
+  /// The last version of an earlier render of the id, 0 if there was none.
+  let prunedVersion: Int64
 
   init(_ row: SQLStatement) {
     seq = row.integer(0)
@@ -170,6 +200,8 @@ private struct Step {
       )
     }
     isOfSameRender = row.integer(11) != 0
+    isBehindPruned = row.optionalInteger(18) != nil
+    prunedVersion = row.integer(19)
   }
 
   /// Why it is no legal step; nil if it is one.
@@ -181,7 +213,10 @@ private struct Step {
       return "\(event) in state \(previousState) does not lead to \(state)"
     }
     guard previousSeq != 0 else {
-      let isFirst = (this.version, this.run, this.attempt) == (1, 1, 1) && previousState == .idle
+      // Of a render that is being pruned the beginning goes last.
+      let isFirst =
+        (1...prunedVersion + 1).contains(this.version) && previousState == .idle
+        && (this.run, this.attempt) == (1, 1)
       return isFirst ? nil : "nothing goes before it, and it is not the first"
     }
     guard previousSeq < seq, let last else {
@@ -194,7 +229,7 @@ private struct Step {
   }
 
   private func fault(of event: Event, from previousState: State, after last: Side) -> String? {
-    guard this.version == last.version + 1 else {
+    guard isBehindPruned ? this.version > last.version : this.version == last.version + 1 else {
       return "version \(this.version) comes after version \(last.version)"
     }
     guard this.at >= last.at else { return "it is dated before the change before it" }

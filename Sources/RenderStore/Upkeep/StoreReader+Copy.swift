@@ -33,27 +33,17 @@ extension StoreReader {
       progress(.checking, 1)
       try check(file, holds: contents)
       return contents
-    } catch let error as UpkeepError {
-      throw error
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-      throw UpkeepError("\(file.destination) cannot be made: the disk is full; make room there")
-    } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_IOERR_WRITE {
-      throw UpkeepError("\(file.destination) cannot be written: I/O error; look after its disk")
+    } catch let error as StoreError {
+      throw UpkeepError("\(path) cannot be copied: \(error)")
     } catch {
-      throw UpkeepError("\(path) cannot be copied to \(file.destination): \(StoreError(error))")
+      throw file.error(error)
     }
   }
 
   private func writePages(into file: PartialFile, progress: @escaping (Double) -> Void) throws {
-    var configuration = Configuration()
-    configuration.foreignKeysEnabled = false
-    let target = try DatabaseQueue(path: file.path, configuration: configuration)
+    let target = try file.openForWriting()
     try target.inDatabase { target in
-      // Nobody has use for half a file: there is nothing to roll back. What it writes goes to the
-      // disk by `writeToDisk`.
-      try target.execute(
-        sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = 64"
-      )
+      try target.execute(sql: "PRAGMA cache_size = 64")
       try queue.inDatabase { source in
         var portions = 0
         try source.backup(to: target, pagesPerStep: Self.portion) { step in
@@ -76,7 +66,7 @@ extension StoreReader {
   }
 
   private func check(_ file: PartialFile, holds contents: StoreContents) throws {
-    let copy = try StoreReader(path: file.path)
+    let copy = try StoreReader(copy: file)
     defer { copy.close() }
     let damage = try copy.damage(isFull: true)
     guard damage.isEmpty else {
@@ -99,4 +89,34 @@ extension StoreReader {
 public enum CopyStep: String, Sendable {
   case copying
   case checking
+}
+
+extension PartialFile {
+  /// Opens the file as a database.
+  ///
+  /// Nobody has use for half of it, so that there is nothing to roll
+  /// back; it is on disk when it is published.
+  func openForWriting() throws -> DatabaseQueue {
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = false
+    configuration.allowsUnsafeTransactions = true
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    try queue.inDatabase { database in
+      try database.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+    }
+    return queue
+  }
+
+  /// Why the file could not be made.
+  func error(_ error: any Error) -> UpkeepError {
+    switch error {
+    case let error as UpkeepError: error
+    case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
+      UpkeepError("\(destination) cannot be made: the disk is full; make room there")
+    case let error as DatabaseError where error.extendedResultCode == .SQLITE_IOERR_WRITE:
+      UpkeepError("\(destination) cannot be written: I/O error; look after its disk")
+    default:
+      UpkeepError("\(destination) cannot be made: \(StoreError(error))")
+    }
+  }
 }

@@ -21,8 +21,8 @@ public final class StoreReader {
   ) throws(StoreOpenError) {
     let path = try DatabaseFile.check(existing: path, for: .reading)
     self.path = path
-    (queue, schemaVersion) = try RenderStore.connect(path, isReading: true, options: options) {
-      queue in
+    let busyHandler = BusyHandler(timeout: options.busyTimeout, stop: options.stop)
+    (queue, schemaVersion) = try RenderStore.connect(path, isReading: true, busyHandler) { queue in
       let version = try queue.inDatabase { database in
         let version = try RenderStore.schemaVersion(of: database, path: path)
         guard let version else { throw StoreOpenError.empty(path) }
@@ -32,6 +32,11 @@ public final class StoreReader {
       }
       return (queue, version)
     }
+  }
+
+  /// Opens a file that is being made.
+  public convenience init(copy: PartialFile) throws(StoreOpenError) {
+    try self.init(path: copy.path)
   }
 
   deinit {

@@ -1,4 +1,3 @@
-internal import RenderModel
 internal import RenderProtocol
 internal import RenderStore
 
@@ -9,24 +8,13 @@ enum StatsHandler: SessionHandler {
     _ params: StatsMethod.Params,
     in session: Session
   ) throws(Failure) -> StatsMethod.Answer {
-    let store = session.store
     do throws(StoreError) {
-      return try store.snapshot { () throws(StoreError) in
-        let size = try store.size()
-        return StatsMethod.Answer(
-          uptimeMilliseconds: session.uptimeMilliseconds,
-          store: StoreFigures(
-            kind: session.storeKind,
-            bytes: size.bytes,
-            walBytes: size.walBytes,
-            seq: try store.head(),
-            sqliteVersion: RenderStore.sqliteVersion,
-            renders: try store.counts()
-          ),
-          subscriptions: session.feed.subscriptions.count,
-          calls: session.statistics.calls
-        )
-      }
+      return StatsMethod.Answer(
+        uptimeMilliseconds: session.uptimeMilliseconds,
+        store: try StoreFigures.reading(session.store).figures,
+        subscriptions: session.feed.subscriptions.count,
+        calls: session.statistics.calls
+      )
     } catch {
       throw .store(error)
     }

@@ -25,14 +25,16 @@ enum SubscribeHandler: SessionHandler {
     }
     let head: Int64
     let renders: [Render]
+    let hasGap: Bool
     do throws(StoreError) {
-      (head, renders) = try session.store.snapshot { () throws(StoreError) in
-        (try session.store.head(), try session.store.renders(params.ids ?? []))
+      (head, renders, hasGap) = try session.store.snapshot { () throws(StoreError) in
+        let head = try session.store.head()
+        let renders = try session.store.renders(params.ids ?? [])
+        return (head, renders, try Self.hasGap(params, head, session.store))
       }
     } catch {
       throw .store(error)
     }
-    let hasGap = params.afterSeq.map { $0 > head } ?? false
     let subscription = session.feed.subscribe(
       ids: params.ids.map { Set($0.map(ExactText.init)) },
       states: params.states.map(Set.init),
@@ -47,5 +49,17 @@ enum SubscribeHandler: SessionHandler {
       renders: renders,
       hasGap: hasGap
     )
+  }
+
+  /// Whether the log does not hold what is to be replayed.
+  private static func hasGap(
+    _ params: SubscribeMethod.Params,
+    _ head: Int64,
+    _ store: RenderStore
+  ) throws(StoreError) -> Bool {
+    guard let seq = params.afterSeq else { return false }
+    guard seq <= head else { return true }
+    let filter = ChangeFilter(ids: params.ids, states: params.states)
+    return try store.hasPruned(matching: filter, after: seq)
   }
 }

@@ -3,12 +3,17 @@ internal import Glibc
 /// Reads a descriptor line by line; the reading thread waits for what has not come yet.
 final class LineReader {
   private let descriptor: Int32
+  private let longestLine: Int
   private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 1)
   /// What has been read and not handed out.
   private var waiting = 0..<0
 
-  init(_ descriptor: Int32) {
+  /// Whether it ended at a line that is too long.
+  private(set) var hasOverlongLine = false
+
+  init(_ descriptor: Int32, longestLine: Int = .max) {
     self.descriptor = descriptor
+    self.longestLine = longestLine
   }
 
   deinit {
@@ -26,6 +31,10 @@ final class LineReader {
         let line = UnsafeRawBufferPointer(rebasing: buffer[waiting.lowerBound..<end])
         waiting = end + 1..<waiting.upperBound
         return line
+      }
+      guard waiting.count <= longestLine else {
+        hasOverlongLine = true
+        return nil
       }
       makeRoom()
       searched = waiting.upperBound

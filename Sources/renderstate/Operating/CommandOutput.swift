@@ -3,7 +3,7 @@ internal import Glibc
 internal import JSON
 
 /// Where a command's results go: stdout, as lines for people or as JSON, an object a line.
-struct CommandOutput {
+struct CommandOutput: Sendable {
   /// So many bytes are written at once.
   private static let portion = 1 << 16
 
@@ -53,8 +53,10 @@ struct CommandOutput {
     try self.write(writer.take())
   }
 
+  /// Prints bytes as they are.
+  ///
   /// - Throws: the exit code where nobody reads any more.
-  private func write(_ bytes: [UInt8]) throws {
+  func write(_ bytes: [UInt8]) throws {
     guard writeAll(bytes[...], to: STDOUT_FILENO) else { throw ExitCode.unread }
   }
 }

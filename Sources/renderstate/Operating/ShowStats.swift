@@ -8,8 +8,8 @@ struct ShowStats: ParsableCommand {
     commandName: "stats",
     abstract: "Count the renders, and tell how large the database is.",
     discussion: """
-      With --json: one object with the members store and renders, as the method stats answers \
-      them, and oldestActive, the Status of the active render whose last event is the longest ago, \
+      With --json: one object with the members store, renders, oldestActiveAt and durations, as \
+      the method stats answers them, and oldestActive, the Status of the active render whose last event is the longest ago, \
       or null. What a sidecar counts about itself, its method stats tells.
       """
   )

@@ -2,6 +2,7 @@ internal import JSON
 internal import RenderModel
 internal import RenderProtocol
 internal import RenderStore
+internal import Sidecar
 
 /// What is in a store, at one moment.
 struct StoreOverview: Sendable {
@@ -12,20 +13,7 @@ struct StoreOverview: Sendable {
 
   init(of store: RenderStore) throws(StoreError) {
     path = store.path
-    (figures, oldestActive) = try store.snapshot { () throws(StoreError) in
-      let size = try store.size()
-      let figures = StoreFigures(
-        kind: "sqlite",
-        bytes: size.bytes,
-        walBytes: size.walBytes,
-        seq: try store.head(),
-        sqliteVersion: RenderStore.sqliteVersion,
-        renders: try store.counts()
-      )
-      let active = State.allCases.filter(\.isActive)
-      let ever = Timestamp(milliseconds: .max)
-      return (figures, try store.listQuiet(active, since: ever, limit: 1).first)
-    }
+    (figures, oldestActive) = try StoreFigures.reading(store)
   }
 
   func lines(_ presentation: Presentation) -> [String] {

@@ -116,7 +116,7 @@ class Failing:
         self.leave_crashed()
 
     def leave_crashed(self):
-        """A file whose newest changes are in the write-ahead log only, and in no shared memory."""
+        """A file whose newest changes are in the write-ahead log only."""
         sidecar = self.faults.sidecar(self.crashed)
         host = Host(sidecar, "before")
         for _ in range(5):
@@ -153,7 +153,7 @@ class Run:
         self.database = self.faults.folder / f"{name}.sqlite"
         self.versions, self.earlier = {}, []
         if ground == "crashed":
-            for end in ("", "-wal"):
+            for end in ("", "-wal", "-shm"):
                 shutil.copyfile(f"{failing.crashed}{end}", f"{self.database}{end}")
             self.versions, self.earlier = dict(failing.versions), self.faults.calls(failing.crashed)
         self.state = State(self.faults.folder / f"{name}.state", fault)

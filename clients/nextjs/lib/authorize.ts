@@ -11,8 +11,8 @@ import type { Authorize, AuthorizeOperator } from 'renderstate/next'
 export const authorize: Authorize = (_, action) => console.warn(`403 for ${action}: lib/authorize.ts denies everything until you edit it`)
 
 /**
- * EDIT THIS, TOO. Who may see the renders of everybody at once, in the dashboard: nobody, until you decide here.
- * `action` is `dashboard` or `metrics`. What may be done with one of them in the dashboard, `authorize` says.
+ * EDIT THIS, TOO. Who may see the renders of everybody at once, in the dashboard, or the metrics: nobody, until you decide
+ * here. `action` is `dashboard` or `metrics`. What may be done with one render in the dashboard, `authorize` says.
  */
 export const authorizeOperator: AuthorizeOperator = (_, action) =>
   console.warn(`403 for ${action}: lib/authorize.ts denies everything until you edit it`)

@@ -125,14 +125,35 @@ test('many renders come on one connection', async (t) => {
   assert.equal((await app.get(`${notes}/video-status-stream?id=a&id=secret`)).status, 403)
 })
 
+test('operators see all renders on one connection, and everybody what they may do with one', async (t) => {
+  const app = await startApp(t, { lambda: true })
+  await app.post(`${notes}/lost/regenerate-video`)
+  const viewer = sseReader(await app.get(`${notes}/video-dashboard-stream`))
+  const [{ event, data }] = await viewer.events(({ data }) => data.renders?.some(({ status }) => status === 'completed'))
+  assert.deepEqual([event, data.renders.map(({ id }) => id), data.stuckMs], ['renders', ['lost'], 600_000])
+  await viewer.cancel()
+  const metrics = await app.get('/api/metrics')
+  assert.equal(metrics.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  assert.match(await metrics.text(), /^renderstate_renders\{state="completed"\} 1$/m)
+  for (const path of [`${notes}/video-dashboard-stream`, '/api/metrics']) {
+    assert.equal((await app.get(path, { Cookie: 'visitor=1' })).status, 403)
+  }
+  for (const [id, actions] of Object.entries({ 7: ['regenerate', 'cancel'], readonly: [], secret: [] })) {
+    assert.deepEqual(await json(await app.get(`${notes}/${id}/video-actions`), 200), { actions })
+  }
+})
+
 test('as shipped, nobody may do anything, and the log says which file decides', async (t) => {
   const app = await startApp(t, { shipped: true, lambda: true })
   for (const route of gets) assert.deepEqual(await json(await app.get(`${notes}/7/${route}`), 403), { error: 'forbidden' }, route)
   for (const route of posts) assert.deepEqual(await json(await app.post(`${notes}/7/${route}`), 403), { error: 'forbidden' }, route)
   assert.equal((await app.get(`${notes}/video-status-stream?id=7`)).status, 403)
+  assert.deepEqual(await json(await app.get(`${notes}/video-dashboard-stream`), 403), { error: 'forbidden' })
+  assert.deepEqual(await json(await app.get('/api/metrics'), 403), { error: 'forbidden' })
+  assert.deepEqual(await json(await app.get(`${notes}/7/video-actions`), 200), { actions: [] })
   assert.deepEqual(await app.lambdaCalls(), [])
   assert.equal((await sidecarsView(app, '7')).state, 'idle')
-  await until(() => app.logs.length === gets.length + posts.length + 1, 'a line for each refusal')
+  await until(() => app.logs.length === gets.length + posts.length + 5, 'a line for each refusal')
   for (const line of app.logs) assert.match(line, /^403 for [a-z]+: lib\/authorize\.ts denies everything until you edit it$/)
 })
 

@@ -1,5 +1,6 @@
 import { asyncDispose } from './async-dispose.js'
 import { RenderStateError } from './errors.js'
+import { metricsText } from './metrics.js'
 import type { RequestOptions } from './request-queue.js'
 import { leaveSession, openSession } from './session.js'
 import type { Session } from './session.js'
@@ -36,6 +37,11 @@ export type HistoryOptions = Omit<GetHistoryParams, 'id'> & CallOptions
 export interface ReadOptions extends CallOptions {
   /** Ask the store, also where a watch keeps the status in memory. */
   readonly fresh?: boolean | undefined
+}
+
+export interface MetricsOptions extends CallOptions {
+  /** Is told why the sidecar does not answer. */
+  readonly onError?: ((error: RenderStateError) => void) | undefined
 }
 
 /** What to watch: these renders, or without `ids` all of them; of their changes those into `states`, or all. */
@@ -157,6 +163,24 @@ export class RenderStateClient {
   /** Figures of the sidecar and its store. */
   stats(options: CallOptions = {}): Promise<Stats> {
     return this.request('stats', {}, options)
+  }
+
+  /**
+   * The metrics of the store, the sidecar and this client, in Prometheus' text format. Where the sidecar does not answer within
+   * `timeoutMs` (5 s if absent) or otherwise fails, those of this client alone, with `renderstate_client_up 0`.
+   */
+  async metrics({ onError, timeoutMs = 5_000, signal }: MetricsOptions = {}): Promise<string> {
+    const { supervisor, hub } = this.session
+    // Before it is asked, so that this request does not count.
+    const { pendingRequests, pendingBytes } = supervisor.figures
+    const figures = () => ({ ...supervisor.figures, pendingRequests, pendingBytes, watches: hub.size })
+    try {
+      return metricsText(await this.stats({ timeoutMs, signal }), figures())
+    } catch (error) {
+      if (!(error instanceof RenderStateError) || error.kind === 'closed') throw error
+      onError?.(error)
+      return metricsText(null, figures())
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ export type {
   CallOptions,
   HistoryOptions,
   ListOptions,
+  MetricsOptions,
   ReadOptions,
   RegenerateOptions,
   TransitionOptions,

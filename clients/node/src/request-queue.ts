@@ -85,6 +85,11 @@ export class RequestQueue {
     return this.openRequests
   }
 
+  /** How much waits here, abandoned requests included. */
+  get bytes(): number {
+    return this.pendingBytes
+  }
+
   /** How many requests that outlive a process this process has answered. */
   get answeredSinceAttach(): number {
     return this.answered

@@ -25,6 +25,15 @@ export interface SupervisorTimeouts {
   readonly killMs: number
 }
 
+export interface SupervisorFigures {
+  /** How many processes were started after the first. */
+  readonly restarts: number
+  /** How many promises wait. */
+  readonly pendingRequests: number
+  /** How much waits for answers, abandoned requests included. */
+  readonly pendingBytes: number
+}
+
 /** A part of the client that lives across processes. */
 export interface SupervisorListener {
   /** A new process answers. Requests made here go before all that wait. */
@@ -58,6 +67,7 @@ export class Supervisor {
   private readonly queue: RequestQueue
   private process: SidecarProcess | null = null
   private startedAt = 0
+  private starts = 0
   private startTimer: NodeJS.Timeout | null = null
   private restartTimer: NodeJS.Timeout | null = null
   private ready = false
@@ -89,6 +99,11 @@ export class Supervisor {
   /** The id of the process that runs now, or null. */
   get pid(): number | null {
     return this.process?.pid ?? null
+  }
+
+  /** What there is to count. */
+  get figures(): SupervisorFigures {
+    return { restarts: Math.max(this.starts - 1, 0), pendingRequests: this.queue.size, pendingBytes: this.queue.bytes }
   }
 
   get isReady(): boolean {
@@ -157,6 +172,7 @@ export class Supervisor {
       this.giveUp(error instanceof RenderStateError ? error : new RenderStateError('sidecarFailed', String(error)))
       return
     }
+    this.starts++
     this.startedAt = performance.now()
     this.applyHold()
     this.startTimer = setTimeout(() => {

@@ -56,6 +56,11 @@ export class WatchHub implements SupervisorListener {
     return watch
   }
 
+  /** How many watches there are. */
+  get size(): number {
+    return this.filters.size
+  }
+
   isWaiting(): boolean {
     return this.feeds.size > 0
   }

@@ -294,6 +294,17 @@ export interface MethodStats {
   readonly p99Us: number
 }
 
+/**
+ * How long one thing took, each time: queue from the start of an attempt to its first progress or
+ * to its end without one; the others from the start of an attempt to its end, by what it came to.
+ */
+export interface DurationStats {
+  /** How many times are in each bucket. */
+  readonly counts: readonly number[]
+  /** Milliseconds of all of them together. */
+  readonly sumMs: number
+}
+
 /** Figures of this process and of the store. */
 export interface Stats {
   /** Milliseconds since the start of the process. */
@@ -321,6 +332,18 @@ export interface Stats {
     readonly completed: number
     /** Renders that are failed. */
     readonly failed: number
+  }
+  /** When the active render whose last event is the longest ago had that; null where none is active. */
+  readonly oldestActiveAt: string | null
+  /** How long attempts took, since the store counts them. */
+  readonly durations: {
+    /** Up to how many milliseconds each bucket reaches; what took longer is in one more. */
+    readonly boundsMs: readonly number[]
+    readonly queue: DurationStats
+    readonly completed: DurationStats
+    readonly failed: DurationStats
+    readonly cancelled: DurationStats
+    readonly timedOut: DurationStats
   }
   /** Live subscriptions. */
   readonly subscriptions: number

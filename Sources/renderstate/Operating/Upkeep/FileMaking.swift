@@ -38,9 +38,7 @@ protocol UnpublishedFile: Sendable {
 
 extension PartialFile: UnpublishedFile {}
 
-extension DatabaseReplacement: UnpublishedFile {
-  func abandon() -> Bool { file.abandon() }
-}
+extension DatabaseReplacement: UnpublishedFile {}
 
 /// A database that was copied to a file.
 struct CopiedDatabase: Sendable {
@@ -57,10 +55,7 @@ struct CopiedDatabase: Sendable {
   }
 
   /// Like `12,345 renders up to seq 67,890, 12.3 MiB`.
-  var extent: String {
-    let count = contents.renders == 1 ? "1 render" : "\(grouped(contents.renders)) renders"
-    return "\(count) up to seq \(grouped(contents.seq)), \(size(ofBytes: bytes))"
-  }
+  var extent: String { "\(contents.told), \(size(ofBytes: bytes))" }
 
   func writeMembers(to writer: inout JSONWriter) {
     writer.key("path")
@@ -69,9 +64,20 @@ struct CopiedDatabase: Sendable {
     writer.string(source)
     writer.key("bytes")
     writer.integer(bytes)
+    contents.writeMembers(to: &writer)
+  }
+}
+
+extension StoreContents {
+  /// Like `12,345 renders up to seq 67,890`.
+  var told: String {
+    (renders == 1 ? "1 render" : "\(grouped(renders)) renders") + " up to seq \(grouped(seq))"
+  }
+
+  func writeMembers(to writer: inout JSONWriter) {
     writer.key("renders")
-    writer.integer(contents.renders)
+    writer.integer(renders)
     writer.key("seq")
-    writer.integer(contents.seq)
+    writer.integer(seq)
   }
 }

@@ -6,6 +6,7 @@ import {
   createCancelRoute,
   createDashboardStreamRoute,
   createHistoryRoute,
+  createMetricsRoute,
   createRegenerateRoute,
   createStatusesStreamRoute,
   createStatusRoute,
@@ -61,6 +62,7 @@ export function nextUsage(client: RenderStateClient) {
     history: createHistoryRoute({ client, authorize, answer: ({ event, at }) => ({ event, at }) }),
     board: createStatusesStreamRoute({ client, authorize, maxIds: 10, heartbeatMs: 1000 }) as (request: Request) => Promise<Response>,
     actions: createActionsRoute({ authorize }),
+    metrics: createMetricsRoute({ client: () => client, authorize: (_, action) => action === 'metrics', onError: console.error }),
     dashboard: createDashboardStreamRoute({ client, authorize: async (request, action) => action === 'dashboard' && request.headers.has('Cookie') }),
     many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
   }

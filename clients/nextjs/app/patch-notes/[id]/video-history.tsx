@@ -35,7 +35,7 @@ export function VideoHistory({ changes, isMissing }: VideoHistoryResult) {
           .map(({ last, steps }) => (
             <li key={last.seq} data-event={last.event}>
               <time dateTime={last.at} title={last.at}>
-                {new Date(last.at).toLocaleTimeString()}
+                {timeText(new Date(last.at))}
               </time>
               <span className="video-history-event">
                 {last.event}
@@ -76,6 +76,11 @@ function folded(changes: readonly ChangeAnswer[]): { last: ChangeAnswer; steps: 
     }
   }
   return lines
+}
+
+/** Of another day with its date. */
+function timeText(time: Date): string {
+  return time.toDateString() === new Date().toDateString() ? time.toLocaleTimeString() : time.toLocaleString()
 }
 
 function isStep({ event, from, to }: ChangeAnswer): boolean {
