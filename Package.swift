@@ -126,3 +126,21 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzzers, built where they are asked for only, with `--sanitize fuzzer`: see Tests/Faults/scenarios/fuzzing.py.
+if Context.environment["RENDERSTATE_FUZZERS"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "LineFuzzer",
+      dependencies: ["Sidecar", "JSONRPC", "JSON"],
+      path: "Tests/Faults/fuzzers/Lines",
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "SessionFuzzer",
+      dependencies: ["Sidecar", "RenderStore", "RenderModel", "JSONRPC", "JSON", logging],
+      path: "Tests/Faults/fuzzers/Sessions",
+      swiftSettings: settings
+    ),
+  ]
+}
