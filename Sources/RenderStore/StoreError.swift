@@ -51,4 +51,22 @@ public struct StoreOpenError: Error, Sendable, CustomStringConvertible {
   init(_ description: String) {
     self.description = description
   }
+
+  /// What is wrong, without what to do about it.
+  public var problem: String {
+    description.firstRange(of: "; ").map { String(description[..<$0.lowerBound]) } ?? description
+  }
+
+  static func empty(_ path: String) -> StoreOpenError {
+    StoreOpenError("\(path) is empty: no sidecar has made a database of it yet")
+  }
+}
+
+/// Why a file of a database could not be made, copied or replaced: one line that says what to do.
+public struct UpkeepError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
 }

@@ -13,6 +13,13 @@ enum DatabasePath {
     }
   }
 
+  /// - Throws: what to do instead where it is no file.
+  static func chosenFile(_ option: String?) throws -> String {
+    let path = chosen(option)
+    guard !namesPostgreSQL(path) else { throw noPostgreSQL }
+    return path
+  }
+
   static func namesPostgreSQL(_ path: String) -> Bool {
     let path = path.lowercased()
     return path.hasPrefix("postgres://") || path.hasPrefix("postgresql://")

@@ -34,7 +34,8 @@ struct RenderStateCommand: ParsableCommand {
           ShowStatus.self, ListRenders.self, ShowHistory.self, WatchRenders.self, ShowStats.self,
           SendEvent.self, PrintDiagram.self,
         ]
-      )
+      ),
+      CommandGroup(name: "Upkeep", subcommands: [BackUp.self, Restore.self, Doctor.self]),
     ]
   )
 }

@@ -44,7 +44,7 @@ enum DatabaseFile {
     return resolved
   }
 
-  private static func checkName(_ path: String) throws(StoreOpenError) {
+  static func checkName(_ path: String) throws(StoreOpenError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw StoreOpenError("the database has no name; give a file path with --database")
     }
@@ -106,7 +106,7 @@ enum DatabaseFile {
     }
   }
 
-  private static func resolve(_ path: String) throws(StoreOpenError) -> String {
+  static func resolve(_ path: String) throws(StoreOpenError) -> String {
     if let resolved = realPath(path) { return resolved }
     guard errno == ENOENT else {
       throw StoreOpenError("cannot open \(path): \(String(cString: strerror(errno)))")
@@ -142,7 +142,7 @@ enum DatabaseFile {
     }
   }
 
-  private static func realPath(_ path: String) -> String? {
+  static func realPath(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)

@@ -49,7 +49,7 @@ extension RenderStore {
     func connect(gate: Gate?) throws(StoreOpenError) -> RenderStore {
       try self.connect(path, gate: gate, options: options) { database in
         guard let version = try schemaVersion(of: database, path: path) else {
-          throw StoreOpenError("\(path) is empty: no sidecar has made a database of it yet")
+          throw StoreOpenError.empty(path)
         }
         guard version == Schema.version else {
           throw StoreOpenError(
@@ -106,19 +106,31 @@ extension RenderStore {
     options: Options,
     _ prepare: (Database) throws -> Void
   ) throws(StoreOpenError) -> RenderStore {
+    try connect(path, isReading: gate == nil, options: options) { queue in
+      try queue.inDatabase { database in
+        try prepare(database)
+        // The triggers are for everybody else: see Schema.
+        try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
+        try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
+      }
+      return try RenderStore(path: path, queue: queue, gate: gate, options: options)
+    }
+  }
+
+  /// Opens a connection and makes something of it, or closes it where that fails.
+  static func connect<Made>(
+    _ path: String,
+    isReading: Bool,
+    options: Options,
+    _ make: (DatabaseQueue) throws -> Made
+  ) throws(StoreOpenError) -> Made {
     Self.configureLibrary
     do {
       var configuration = configuration(options)
-      configuration.readonly = gate == nil
+      configuration.readonly = isReading
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       do {
-        try queue.inDatabase { database in
-          try prepare(database)
-          // The triggers are for everybody else: see Schema.
-          try set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
-          try set(SQLITE_DBCONFIG_DEFENSIVE, to: true, of: database)
-        }
-        return try RenderStore(path: path, queue: queue, gate: gate, options: options)
+        return try make(queue)
       } catch {
         try? queue.close()
         throw error
@@ -126,7 +138,7 @@ extension RenderStore {
     } catch let error as StoreOpenError {
       throw error
     } catch let error as DatabaseError {
-      throw StoreOpenError(explanation(of: error, path: path, isReading: gate == nil))
+      throw StoreOpenError(explanation(of: error, path: path, isReading: isReading))
     } catch {
       throw StoreOpenError("cannot open \(path): \(error)")
     }
@@ -154,7 +166,7 @@ extension RenderStore {
   /// Makes sure that the database is ours, and of a version we know, before anything is changed.
   ///
   /// - Returns: the version of its schema; nil if it has none yet.
-  private static func schemaVersion(of database: Database, path: String) throws -> Int64? {
+  static func schemaVersion(of database: Database, path: String) throws -> Int64? {
     let applicationID = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
     let version = try Int64.fetchOne(database, sql: "PRAGMA user_version") ?? 0
     let hasTables = try Bool.fetchOne(database, sql: "SELECT count(*) > 0 FROM sqlite_schema")
@@ -207,7 +219,7 @@ extension RenderStore {
     }
   }
 
-  private static func prepareForReading(_ database: Database) throws {
+  static func prepareForReading(_ database: Database) throws {
     try database.execute(
       sql: """
         PRAGMA trusted_schema = OFF;
@@ -220,7 +232,7 @@ extension RenderStore {
     sqlite3_limit(database.sqliteConnection, SQLITE_LIMIT_LENGTH, 16 << 20)
   }
 
-  private static func set(_ option: Int32, to isOn: Bool, of database: Database) throws {
+  static func set(_ option: Int32, to isOn: Bool, of database: Database) throws {
     let code = sqlite3_db_config_set(database.sqliteConnection, option, isOn ? 1 : 0)
     guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
   }

@@ -135,7 +135,7 @@ final class Gate: @unchecked Sendable {
       guard isWaiting ? lockByTurns() : isTurnstileFree && lock(isWaiting: false) else {
         return false
       }
-      if bearsItsName { return true }
+      if bearsItsName(descriptor, path) { return true }
     } while reopen()
     leave()
     return false
@@ -161,21 +161,7 @@ final class Gate: @unchecked Sendable {
 
   /// - Returns: what fcntl(2) made of the lock; nil where it failed.
   private func setTurnstile(_ command: Int32, _ kind: Int16) -> Glibc.flock? {
-    var lock = Glibc.flock()
-    lock.l_type = kind
-    lock.l_whence = Int16(SEEK_SET)
-    while fcntl(descriptor, command, &lock) != 0 {
-      guard errno == EINTR else { return nil }
-    }
-    return lock
-  }
-
-  /// Whether others who open the lock file by its name get the one that is open here.
-  private var bearsItsName: Bool {
-    var own = stat()
-    var named = stat()
-    return fstat(descriptor, &own) == 0 && stat(path, &named) == 0
-      && own.st_ino == named.st_ino && own.st_dev == named.st_dev
+    openFileLock(command, kind, on: descriptor)
   }
 
   /// Lets the file go, with its locks, for the one that bears the name now.
@@ -186,9 +172,3 @@ final class Gate: @unchecked Sendable {
     return dup2(successor, descriptor) >= 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
   }
 }
-
-/// `F_OFD_GETLK`, `F_OFD_SETLK` and `F_OFD_SETLKW`: locks of the open file description, which closing
-/// another descriptor leaves alone (fcntl(2)).
-private let getOpenFileLock: Int32 = 36
-private let setOpenFileLock: Int32 = 37
-private let setOpenFileLockWaiting: Int32 = 38

@@ -17,6 +17,14 @@ struct CommandOutput {
     signal(SIGPIPE, SIG_IGN)
   }
 
+  /// For what has neither colours nor times nor columns.
+  init(isJSON: Bool) {
+    self.init(
+      isJSON: isJSON,
+      presentation: Presentation(paint: Paint(isOn: false), times: .utc, width: nil)
+    )
+  }
+
   func print(_ lines: [String]) throws {
     try write(Array(lines.map { $0 + "\n" }.joined().utf8))
   }

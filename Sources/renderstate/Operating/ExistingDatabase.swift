@@ -26,14 +26,27 @@ struct ExistingDatabase: ParsableArguments {
     for purpose: RenderStore.Purpose,
     _ body: (RenderStore) throws -> Result
   ) throws -> Result {
-    try ExitCode.onFailure {
-      OwnedOutput.openStandardStreams()
-      let path = DatabasePath.chosen(database)
-      guard !DatabasePath.namesPostgreSQL(path) else { throw DatabasePath.noPostgreSQL }
+    try withPath { path in
       let logger = Logger(label: "renderstate") { _ in StandardErrorLog() }
       let store = try RenderStore.open(existing: path, for: purpose, logger: logger)
       defer { store.close() }
       return try body(store)
+    }
+  }
+
+  /// The same for what reads the file though it may be damaged or of an older version.
+  func read<Result>(_ body: (StoreReader) throws -> Result) throws -> Result {
+    try withPath { path in
+      let reader = try StoreReader(path: path)
+      defer { reader.close() }
+      return try body(reader)
+    }
+  }
+
+  private func withPath<Result>(_ body: (String) throws -> Result) throws -> Result {
+    try ExitCode.onFailure {
+      OwnedOutput.openStandardStreams()
+      return try body(DatabasePath.chosenFile(database))
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Authorize } from 'renderstate/next'
+import type { Authorize, AuthorizeOperator } from 'renderstate/next'
 
 /**
  * EDIT THIS. Who may see, render again or cancel the render of an id: nobody, until your application decides here, and
@@ -9,3 +9,10 @@ import type { Authorize } from 'renderstate/next'
  * `action` is one of `status`, `stream`, `history`, `regenerate` and `cancel`; only `true` lets the request pass.
  */
 export const authorize: Authorize = (_, action) => console.warn(`403 for ${action}: lib/authorize.ts denies everything until you edit it`)
+
+/**
+ * EDIT THIS, TOO. Who may see the renders of everybody at once, in the dashboard: nobody, until you decide here.
+ * `action` is `dashboard` or `metrics`. What may be done with one of them in the dashboard, `authorize` says.
+ */
+export const authorizeOperator: AuthorizeOperator = (_, action) =>
+  console.warn(`403 for ${action}: lib/authorize.ts denies everything until you edit it`)

@@ -17,10 +17,7 @@ struct PrintDiagram: ParsableCommand {
 
   func run() throws {
     OwnedOutput.openStandardStreams()
-    try CommandOutput(
-      isJSON: false,
-      presentation: Presentation(paint: Paint(isOn: false), times: .utc, width: nil)
-    ).print(MachineDiagram().lines(format))
+    try CommandOutput(isJSON: false).print(MachineDiagram().lines(format))
   }
 }
 

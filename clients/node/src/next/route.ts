@@ -8,15 +8,14 @@ import type { ToAnswer } from './status-answer.js'
 /** What a request wants to do with a render. */
 export type RouteAction = 'status' | 'stream' | 'history' | 'regenerate' | 'cancel'
 
+/** Only `true` lets a request pass; a Response is answered as it is (a 401 for example), and everything else is 403. */
+export type Verdict = boolean | Response | void | Promise<boolean | Response | void>
+
 /**
- * Whether the sender may do this with the render of that id, which is as the sender wrote it. Only `true` lets it pass; a
- * Response is answered as it is (a 401 for example), and everything else is 403.
+ * Whether the sender may do this with the render of that id, which is as the sender wrote it. Judge by the action, and not by
+ * the method of the request: `createActionsRoute` asks with a GET what the sender might do.
  */
-export type Authorize = (
-  request: Request,
-  action: RouteAction,
-  id: string
-) => boolean | Response | void | Promise<boolean | Response | void>
+export type Authorize = (request: Request, action: RouteAction, id: string) => Verdict
 
 /** A route handler of Next.js in a folder named `[id]`. */
 export type RouteHandler = (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response>
@@ -45,12 +44,12 @@ export function route(
   options: RouteOptions,
   handle: (client: RenderStateClient, request: Request, id: string) => Promise<Response>
 ): RouteHandler {
-  const guarded = guard(action, options)
+  const pass = guard(action, options)
   return async (request, { params }) => {
     const { id } = await params
     // A folder of another name, or one that takes several parts.
     if (typeof id !== 'string') return invalidId()
-    return guarded(request, [id], (client) => handle(client, request, id))
+    return pass(request, [id], (client) => handle(client, request, id))
   }
 }
 
@@ -66,26 +65,37 @@ export function changingRoute(
 }
 
 /** Lets a request pass that may do this with each of the ids, and makes a response of what goes wrong then. */
-export function guard(action: RouteAction, { client, authorize, answer = statusAnswer, onError }: RouteOptions) {
+export function guard(action: RouteAction, options: RouteOptions) {
+  const { authorize } = options
+  checkIsGiven(authorize)
+  return (request: Request, ids: readonly string[], handle: (client: RenderStateClient) => Promise<Response>): Promise<Response> =>
+    guarded(request, ids.map((id) => () => authorize(request, action, id)), options, handle)
+}
+
+/** Throws kind configuration where nobody says who may do what. */
+export function checkIsGiven(authorize: unknown): void {
   if (typeof authorize !== 'function') throw new RenderStateError('configuration', 'the route needs authorize, which says who may do what')
-  return async (
-    request: Request,
-    ids: readonly string[],
-    handle: (client: RenderStateClient) => Promise<Response>
-  ): Promise<Response> => {
-    const verdicts = await Promise.all(ids.map(async (id) => authorize(request, action, id)))
-    const refusals = verdicts.filter((verdict) => verdict !== true)
-    if (refusals.length > 0) return refusals[0] instanceof Response ? refusals[0] : forbidden()
-    try {
-      return await handle(typeof client === 'function' ? client() : client)
-    } catch (error) {
-      // Nobody is there to read it.
-      if (request.signal.aborted) return new Response(null, { status: 499 })
-      const response = errorResponse(error, answer)
-      // What is no answer to the browser is for the host's own log.
-      if (response === null) throw error
-      if (response.status === 503) onError?.(error)
-      return response
-    }
+}
+
+/** Lets a request pass where all questions are answered `true`, and makes a response of what goes wrong then. */
+export async function guarded(
+  request: Request,
+  questions: readonly (() => Verdict)[],
+  { client, answer = statusAnswer, onError }: Omit<RouteOptions, 'authorize'>,
+  handle: (client: RenderStateClient) => Promise<Response>
+): Promise<Response> {
+  const verdicts = await Promise.all(questions.map(async (ask) => ask()))
+  const refusals = verdicts.filter((verdict) => verdict !== true)
+  if (refusals.length > 0) return refusals[0] instanceof Response ? refusals[0] : forbidden()
+  try {
+    return await handle(typeof client === 'function' ? client() : client)
+  } catch (error) {
+    // Nobody is there to read it.
+    if (request.signal.aborted) return new Response(null, { status: 499 })
+    const response = errorResponse(error, answer)
+    // What is no answer to the browser is for the host's own log.
+    if (response === null) throw error
+    if (response.status === 503) onError?.(error)
+    return response
   }
 }

@@ -1,31 +1,17 @@
 import type { RenderStateClient } from '../client.js'
 import { closedError } from '../supervisor.js'
-import { longestTimerMs } from '../timer.js'
 import type { WatchEvent } from '../watch.js'
 import { TERMINAL_STATES } from '../wire.generated.js'
 import type { Status } from '../wire.generated.js'
+import { eventStream, eventStreamHead } from './event-stream.js'
+import type { EventStreamOptions, EventStreamSource } from './event-stream.js'
 import { statusAnswer } from './status-answer.js'
 import type { ToAnswer } from './status-answer.js'
 import { StatusEvents } from './status-events.js'
 
-export interface StatusStreamOptions {
+export interface StatusStreamOptions extends EventStreamOptions {
   /** What a browser may see of a status: the data of the events. Without it: `statusAnswer`. */
   readonly answer?: ToAnswer | undefined
-  /** How often a comment shows that the connection lives. 15 s. */
-  readonly heartbeatMs?: number | undefined
-  /** After how long a browser shall connect again. 3 s. */
-  readonly retryMs?: number | undefined
-  /**
-   * After how long the stream closes at the latest, and the browser connects again. 4 minutes; keep it below the
-   * `maxDuration` of the route.
-   */
-  readonly maxLifeMs?: number | undefined
-}
-
-const headers = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-cache, no-transform',
-  'X-Accel-Buffering': 'no'
 }
 
 /**
@@ -62,19 +48,14 @@ export async function statusStream(
     }
     if (request.method === 'HEAD') {
       await watch.return?.()
-      return new Response(null, { headers })
+      return eventStreamHead()
     }
   } catch (error) {
     await watch.return?.()
     throw error
   }
-  const body = streamed(watch, events, options)
-  requests.set(body, request)
-  return new Response(body, { headers })
+  return eventStream(request, sourceOf(watch, events), options)
 }
-
-/** Keeps each request for as long as its stream lives: one that is collected takes along the link to the signal it was made with. */
-const requests = new WeakMap<ReadableStream, Request>()
 
 function isOver({ state }: Status): boolean {
   return TERMINAL_STATES.includes(state)
@@ -87,82 +68,23 @@ function toldSeq(request: Request, newestSeq: number): number {
   return seq <= newestSeq ? seq : 0
 }
 
-function streamed(
-  watch: AsyncIterableIterator<WatchEvent>,
-  events: StatusEvents,
-  { heartbeatMs = 15_000, retryMs = 3000, maxLifeMs = 240_000 }: StatusStreamOptions
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder()
-  let greeting = `retry: ${Math.round(retryMs)}\n\n`
-  let heartbeatIsDue = false
-  let stopped = false
-  let wake: (() => void) | null = null
-
-  const wakeUp = () => {
-    wake?.()
-    wake = null
-  }
-  const stop = () => {
-    if (stopped) return
-    stopped = true
-    clearInterval(heartbeat)
-    clearTimeout(life)
-    void watch.return?.()
-    wakeUp()
-  }
-  const heartbeat = setInterval(() => {
-    heartbeatIsDue = true
-    wakeUp()
-  }, Math.min(heartbeatMs, longestTimerMs))
-  // Not all at once, where many have come at once.
-  const life = setTimeout(stop, Math.min(maxLifeMs * (1 - Math.random() / 10), longestTimerMs))
-  heartbeat.unref()
-  life.unref()
-
-  const nextText = () => {
-    const text = greeting + events.drain() || (heartbeatIsDue ? ': alive\n\n' : '')
-    greeting = ''
-    heartbeatIsDue = false
-    return text
-  }
-
-  const listen = async () => {
-    try {
-      for await (const event of watch) {
-        events.take(event)
-        wakeUp()
-      }
-    } catch {
-      // Aborted, or the sidecar was given up: the browser connects again, and that request is answered with the reason.
+function sourceOf(watch: AsyncIterableIterator<WatchEvent>, events: StatusEvents): EventStreamSource {
+  const read = async (onNews: () => void) => {
+    for await (const event of watch) {
+      events.take(event)
+      onNews()
     }
-    stop()
   }
-  void listen()
-
-  return new ReadableStream<Uint8Array>(
-    {
-      // Called when the viewer has taken what it was given, so nothing queues up for a slow one.
-      async pull(controller) {
-        try {
-          while (!stopped) {
-            const text = nextText()
-            if (text !== '') {
-              controller.enqueue(encoder.encode(text))
-              if (!events.areOver) return
-              stop()
-            } else {
-              await new Promise<void>((resolve) => (wake = resolve))
-            }
-          }
-          controller.close()
-        } catch (error) {
-          // The viewer has gone meanwhile, or there is no answer to be made of a status.
-          stop()
-          throw error
-        }
-      },
-      cancel: stop
+  return {
+    heartbeat: ': alive\n\n',
+    get isOver() {
+      return events.areOver
     },
-    { highWaterMark: 0 }
-  )
+    drain: () => events.drain(),
+    listen: (onNews, onEnd) => {
+      // Aborted, or the sidecar was given up: the browser connects again, and that request is answered with the reason.
+      read(onNews).then(onEnd, onEnd)
+      return () => void watch.return?.()
+    }
+  }
 }

@@ -1,3 +1,6 @@
+export type { DashboardConnectionState, VideoDashboard } from './dashboard-connection.js'
 export type { VideoRenderConnection, VideoRenderStatus } from './status-connection.js'
+export { useVideoDashboard } from './use-video-dashboard.js'
+export type { UseVideoDashboardOptions, UseVideoDashboardResult } from './use-video-dashboard.js'
 export { useVideoRenderStatus } from './use-video-render-status.js'
 export type { UseVideoRenderStatusOptions, UseVideoRenderStatusResult } from './use-video-render-status.js'

@@ -1,6 +1,7 @@
 import type { StatusAnswer } from '../next/status-answer.js'
 import { ACTIVE_STATES, TERMINAL_STATES } from '../wire.generated.js'
 import type { State } from '../wire.generated.js'
+import { isHidden, pause, refusal, restarted } from './connecting.js'
 
 /**
  * How the status gets here. `connecting`: not yet, or not at the moment; `live`: pushed; `polling`: asked for, because
@@ -291,7 +292,7 @@ async function ask(url: string, signal: AbortSignal): Promise<PollResult> {
       const answer = parsed(await response.text())
       return answer === null ? nothing : { type: 'answer', answer }
     }
-    const error = refusal(response.status)
+    const error = refusalOf(response.status)
     return error === null ? { type: 'nothing', retryAfterMs: retryAfterMs(response) } : { type: 'refused', error }
   } catch {
     return nothing
@@ -300,21 +301,11 @@ async function ask(url: string, signal: AbortSignal): Promise<PollResult> {
 
 const nothing: PollResult = { type: 'nothing', retryAfterMs: 0 }
 
-/** What an answer says that will not change by asking again; null for the others. */
-function refusal(status: number): string | null {
-  if (status < 400 || status > 499 || [408, 425, 429].includes(status)) return null
-  switch (status) {
-    case 400:
-      return 'There can be no render of this id.'
-    case 401:
-      return 'You have to sign in to see this render.'
-    case 403:
-      return 'You are not allowed to see this render.'
-    case 404:
-      return 'There is no such render.'
-    default:
-      return `The server does not show this render (${status}).`
-  }
+/** Null for an answer that may be another one later. */
+function refusalOf(status: number): string | null {
+  if (status === 400) return 'There can be no render of this id.'
+  if (status === 404) return 'There is no such render.'
+  return refusal(status, 'this render')
 }
 
 /** The header is a number of seconds or a date. */
@@ -342,18 +333,4 @@ function parsed(text: string): StatusAnswer | null {
 
 function isOver({ status }: StatusAnswer): boolean {
   return TERMINAL_STATES.includes(status)
-}
-
-function isHidden(): boolean {
-  return typeof document !== 'undefined' && document.visibilityState === 'hidden'
-}
-
-/** Grows with each try, up to a limit, and is never the same for all viewers. */
-function pause({ shortestMs, longestMs, factor }: typeof pollPauses, tries: number): number {
-  return Math.min(shortestMs * factor ** tries, longestMs) * (0.75 + Math.random() / 2)
-}
-
-function restarted(timer: ReturnType<typeof setTimeout> | undefined, callback: () => void, ms: number) {
-  clearTimeout(timer)
-  return setTimeout(callback, ms)
 }

@@ -9,6 +9,9 @@ import { until } from './sidecar.mjs'
 /** WebDriver's name of what refers to an element. */
 const elementKey = 'element-6066-11e4-a52e-4f735466cecf'
 
+/** WebDriver's characters for keys that have none. */
+const keys = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C' }
+
 /** A browser of its own, gone after the test; or after all tests of a file, as `openBrowser({ after })`. */
 export async function openBrowser(t) {
   const driver = await startDriver()
@@ -53,6 +56,11 @@ export async function openBrowser(t) {
       click: async (css) => {
         const element = await inTab('POST', '/element', { using: 'css selector', value: css })
         await inTab('POST', `/element/${element[elementKey]}/click`, {})
+      },
+      /** Presses keys, one after the other: characters, or names such as `Tab`. */
+      type: (...names) => {
+        const actions = names.flatMap((name) => ['keyDown', 'keyUp'].map((type) => ({ type, value: keys[name] ?? name })))
+        return inTab('POST', '/actions', { actions: [{ type: 'key', id: 'keyboard', actions }] })
       },
       /** What the page sees of the user's device. */
       emulate: async ({ width, height = 900, dark = false }) => {

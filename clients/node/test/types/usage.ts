@@ -2,7 +2,9 @@
 import { InvalidTransitionError, RenderStateClient, RenderStateError } from 'renderstate'
 import type { Status, WatchEvent } from 'renderstate'
 import {
+  createActionsRoute,
   createCancelRoute,
+  createDashboardStreamRoute,
   createHistoryRoute,
   createRegenerateRoute,
   createStatusesStreamRoute,
@@ -10,7 +12,7 @@ import {
   createStatusStreamRoute,
   statusStream
 } from 'renderstate/next'
-import { useVideoRenderStatus } from 'renderstate/react'
+import { useVideoDashboard, useVideoRenderStatus } from 'renderstate/react'
 
 export async function usage(signal: AbortSignal): Promise<Status> {
   const client = RenderStateClient.spawn({ database: 'renders.sqlite', logger: (line) => console.error(line) })
@@ -43,6 +45,8 @@ export function nextUsage(client: RenderStateClient) {
   const authorize = async (request: Request, action: string, id: string) => request.headers.has('Cookie') && action !== id
   // @ts-expect-error: somebody has to say who may do what
   createStatusRoute({ client })
+  // @ts-expect-error: who may see one render is not thereby one who may see all of them
+  createDashboardStreamRoute({ client, authorize })
   // @ts-expect-error: something has to begin the render
   createRegenerateRoute({ client, authorize })
   const GET: (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response> = createStatusRoute({
@@ -56,6 +60,8 @@ export function nextUsage(client: RenderStateClient) {
     cancel: createCancelRoute({ client, authorize, onCancel: async ({ renderId, bucketName }) => console.log(renderId, bucketName) }),
     history: createHistoryRoute({ client, authorize, answer: ({ event, at }) => ({ event, at }) }),
     board: createStatusesStreamRoute({ client, authorize, maxIds: 10, heartbeatMs: 1000 }) as (request: Request) => Promise<Response>,
+    actions: createActionsRoute({ authorize }),
+    dashboard: createDashboardStreamRoute({ client, authorize: async (request, action) => action === 'dashboard' && request.headers.has('Cookie') }),
     many: (request: Request) => statusStream(client, request, ['intro', 'outro'])
   }
 }
@@ -70,4 +76,12 @@ export function reactUsage(id: string): string {
   // @ts-expect-error: it is null until it is known
   const state: string = status
   return videoUrl ?? error ?? `${state} ${progress}`
+}
+
+export function dashboardUsage(): string {
+  const { renders, connection, refresh } = useVideoDashboard({ url: '/api/renders' })
+  if (connection === 'lost') refresh()
+  // @ts-expect-error: they are null until they are known
+  const count: number = renders.size
+  return renders?.get('intro')?.updatedAt ?? `${count}`
 }
