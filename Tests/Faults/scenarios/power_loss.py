@@ -170,9 +170,10 @@ class Power:
         if syncs:
             cuts = [self.choose_moment(recording.moments) for _ in range(count)]
         else:
-            # The disk lies from the first answers on, and all that it has not synced is gone at a cut some answers later.
+            # The disk lies from the first answer on, and all that it has not synced is gone at a cut many answers later.
             lies_from = min(recording.answered.values())
-            cuts = [("behind an answer", moment) for moment in self.random.sample(recording.moments["behind an answer"][20:], count)]
+            answers = recording.moments["behind an answer"]
+            cuts = [("behind an answer", moment) for moment in self.random.choices(answers[len(answers) // 2 :], k=count)]
         model = disk.Disk()
         waiting = sorted(((moment, place) for place, moment in cuts), reverse=True)
         with concurrent.futures.ThreadPoolExecutor(2) as workers:
