@@ -287,6 +287,27 @@ struct LegacySQLTests {
     #expect(try bench.store.log().prefix(4).allSatisfy { $0.actor == "sql" })
   }
 
+  @Test(
+    "an INSERT of an id whose render was pruned counts its versions on, and its renderIds are stale"
+  )
+  func insertAfterPruning() throws {
+    try bench.send(.event(.start), Context(renderID: "r"))
+    try bench.take(.fail)
+    try bench.take(.start, of: "other")
+    let all = Timestamp(milliseconds: .max)
+    var pruning = try Pruning(bench.store, PruningLimits(finished: all, progress: nil))
+    while try !pruning.step().isLast {}
+    #expect(try row() == [])
+    let sql = """
+      INSERT INTO legacy_renders (id, processing_status, video_render_id)
+      VALUES ('video', 'generating_video',
+      """
+    #expect(shell.error(of: sql + " 'r')") == "this video_render_id is of another attempt")
+    try shell.run(sql + " 'r2')")
+    #expect(try bench.store.render("video").version == 4)
+    #expect(try row() == ["'generating_video'|'r2'|NULL|NULL|NULL|0.0"])
+  }
+
   // MARK: - What is aborted
 
   static let breaches: [SchemaTests.Breach] =

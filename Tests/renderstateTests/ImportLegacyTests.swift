@@ -268,6 +268,27 @@ struct ImportLegacyTests {
     #expect(lines.last?["kept"]?.whole == 3 && lines.last?["present"]?.whole == 2)
   }
 
+  @Test("what was pruned after it was taken over does not come back")
+  func afterPruning() throws {
+    try makeSource()
+    _ = try report()
+    let sidecar = try SidecarProcess(serving: folder.database)
+    _ = try sidecar.transition("newest", "start")
+    #expect(try sidecar.stop() == .code(0))
+    let arguments = ["prune", "--finished-before", "0", "--database", folder.database]
+    #expect(try SidecarProcess.run(arguments).exit == .code(0))
+    #expect(try render("n1").state == .idle)
+    let before = try log
+    let outcome = try run()
+    #expect(outcome.exit == .code(0))
+    #expect(
+      outcome.output.hasPrefix(
+        "kept     n1: pruned in the store, completed (https://v.example/n1.mp4) in the table\n"
+      )
+    )
+    #expect(try log == before)
+  }
+
   @Test("many rows are taken over in groups, beside a sidecar that works, and each is told of")
   func many() throws {
     try SidecarProcess.sqlite3(

@@ -214,7 +214,7 @@ extension RenderStore {
   }
 
   /// The last version of an id's render that was pruned, 0 if none was.
-  func prunedVersion(of id: String) throws(StoreError) -> Int64 {
+  public func prunedVersion(of id: String) throws(StoreError) -> Int64 {
     let statement = statements.selectPrunedVersion
     statement.bind(1, id)
     return try statement.first { $0.integer(0) } ?? 0

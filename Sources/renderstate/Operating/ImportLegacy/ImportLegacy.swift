@@ -17,8 +17,8 @@ struct ImportLegacy: ParsableCommand {
 
       It may be run again, and goes on where it was ended: a row that is there already is not taken \
       twice, one that has gone on since is followed, and a render that anybody but this command has \
-      changed is kept as it is, whatever the table says. A row that is refused is named with the \
-      reason, and the others are taken over.
+      changed or pruned is kept as it is, whatever the table says. A row that is refused is named \
+      with the reason, and the others are taken over.
 
       An option that is empty, like --progress '', says that there is no such column. Attempts that \
       are under way have the timeouts given here, and no others. The database is made by \

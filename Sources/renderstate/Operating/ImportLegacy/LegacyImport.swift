@@ -168,6 +168,10 @@ struct LegacyImport: Sendable {
     of store: RenderStore,
     at now: Timestamp
   ) throws(StoreError) -> Outcome {
+    // What was pruned was taken over once, and is not wanted any more.
+    if try store.render(plan.id).state == .idle, try store.prunedVersion(of: plan.id) > 0 {
+      return .kept(reason: "pruned in the store, \(plan.text) in the table")
+    }
     var changes: Int64 = 0
     var version: Int64 = 0
     for (event, context) in plan.steps {
@@ -222,10 +226,12 @@ extension LegacyImport.Plan {
       && (state != .completed || isSame(videoURL, render.videoURL))
   }
 
+  /// What the table says, for people.
+  var text: String { Self.text(state, renderID: renderID, videoURL: videoURL) }
+
   func difference(from render: Render) -> String {
     let stored = Self.text(render.state, renderID: render.renderID, videoURL: render.videoURL)
-    let old = Self.text(state, renderID: renderID, videoURL: videoURL)
-    return "\(stored) in the store, \(old) in the table"
+    return "\(stored) in the store, \(text) in the table"
   }
 
   private static func text(_ state: State, renderID: String?, videoURL: String?) -> String {
