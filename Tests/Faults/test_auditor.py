@@ -252,7 +252,7 @@ class AuditorTest(unittest.TestCase):
         self.sql("UPDATE transitions SET actor = 'twice', idempotency_key = NULL WHERE id = 'video' AND version = 2")
         self.sql(
             "INSERT INTO transitions SELECT (SELECT max(seq) + 1 FROM transitions), id, event, state, 'rendering', 0, render_id, bucket_name, "
-            "NULL, NULL, metadata, run, attempt, version + 1, actor, at, action, NULL, seq FROM transitions WHERE id = 'video' AND version = 2"
+            "NULL, NULL, metadata, run, attempt, version + 1, actor, at, action, NULL, seq, NULL FROM transitions WHERE id = 'video' AND version = 2"
         )
         call = self.acting("video-1")
         call.params["actor"], call.answered, call.params["idempotencyKey"] = "twice", None, None

@@ -90,7 +90,7 @@ BREACHES = (
     (f"INSERT {clause} INTO renders ({COLUMNS}) VALUES ({values})", reason)
     for clause, values, reason in (
         ("", f"'new', 'completed', 100, '{{}}', 1, 1, 1, {NEXT}, 1, 1, 1, 'complete'", "a render begins with event start"),
-        ("", f"'new', 'queued', 0, '{{}}', 1, 1, 5, {NEXT}, 1, 1, 1, 'start'", "a render begins with run 1"),
+        ("", f"'new', 'queued', 0, '{{}}', 1, 1, 5, {NEXT}, 1, 1, 1, 'start'", "a render begins with version 1"),
         ("", "'new', 'queued', 0, '{}', 1, 1, 1, 1, 1, 1, 1, 'start'", "the log only grows at its end"),
         ("", f"'new', 'queued', 7, '{{}}', 1, 1, 1, {NEXT}, 1, 1, 1, 'start'", "a render begins with progress 0"),
         ("", f"'new', 'queued', 0, '{{x}}', 1, 1, 1, {NEXT}, 1, 1, 1, 'start'", "metadata begins as {}"),
