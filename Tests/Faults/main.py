@@ -33,6 +33,11 @@ def promise(module):
     return inspect.cleandoc(module.__doc__).split("\n\n")[0].replace("\n", " ")
 
 
+def has_only_long_form(module):
+    """Whether a scenario is no part of the short form: it says LONG_ONLY."""
+    return getattr(module, "LONG_ONLY", False)
+
+
 def arguments(known):
     parser = argparse.ArgumentParser(prog="Tests/Faults/run", description="Attacks the promises of the sidecar.", allow_abbrev=False)
     parser.add_argument("--long", action="store_true", help="the long form, which writes the table of results")
@@ -53,11 +58,15 @@ def main():
     chosen = arguments(known)
     if chosen.list:
         for name, module in known.items():
-            print(f"{name:20} {promise(module)}")
+            print(f"{name:20} {promise(module)}{' (long form only)' if has_only_long_form(module) else ''}")
         return 0
     unknown = [name for name in chosen.scenario if name not in known]
     if unknown:
         print(f"there is no scenario {', '.join(unknown)}; there are: {' '.join(known)}", file=sys.stderr)
+        return 64
+    only_long = [name for name in chosen.scenario if has_only_long_form(known[name])]
+    if only_long and not chosen.long:
+        print(f"{', '.join(only_long)} has a long form only: say --long", file=sys.stderr)
         return 64
     if chosen.check:
         return 0
@@ -73,7 +82,7 @@ def main():
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(10**6)
 
     rows, failed = [], []
-    for name in chosen.scenario or known:
+    for name in chosen.scenario or (name for name in known if chosen.long or not has_only_long_form(known[name])):
         row = attempt(name, known[name], program, seed, chosen)
         if row:
             rows.append(row)

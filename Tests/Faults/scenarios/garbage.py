@@ -18,7 +18,7 @@ from sidecar import PATIENCE
 
 MIB = 1 << 20
 #: The most that a sidecar may have resident, whatever it is sent.
-MOST_MEMORY = 192 * MIB
+MOST_MEMORY = 128 * MIB
 PING = b'{"jsonrpc":"2.0","id":%d,"method":"ping"}'
 
 

@@ -9,6 +9,7 @@ statements, legal and not, each judged by a model of the table; and at last shel
 import dataclasses
 import re
 import sqlite3
+import threading
 
 import auditor
 from faults import Faults, Result, check
@@ -386,7 +387,7 @@ class Mixture:
         if random.random() < 0.06:
             name, value = random.choice((
                 ("attempt", row["attempt"] + 2), ("run", row["run"] + 2), ("created_at", 1), ("started_at", row["started_at"] + 1), ("metadata", '{"a":1}'),
-                ("updated_at", row["updated_at"] + 1), ("seq", self.head + 1), ("row", row["row"] + 1_000), ("queued_ms", 5), ("render_id", "x\n"),
+                ("updated_at", row["updated_at"] + 1), ("seq", self.head + 1), ("row", row["row"] + 1_000), ("queued_ms", 700_000), ("render_id", "x\n"),
             ))
             given[name] = value
         clause = random.choice(("",) * 12 + ("OR IGNORE", "OR REPLACE", "OR FAIL"))
@@ -458,27 +459,31 @@ def race(scene, rounds):
     ]
     loads = [Load(random, IDS, f"racer{number}") for number in range(2)]
 
+    # So many requests of the sidecars for each script of a shell, however slow the machine starts those.
+    due = threading.Semaphore(0)
+    left = [len(scripts)]
+
     def shells(script):
         def go():
-            for number, statements in enumerate(script):
-                whole = number % 2 and len(statements) > 1
-                refused = scene.shell(*statements, *(("COMMIT;",) if whole else ()), before=("BEGIN IMMEDIATE;",) if whole else ())
-                check(not refused, f"a legal statement was refused in the race: {refused} of {statements}")
-        return go
-
-    left = [2]
-
-    def counted(work):
-        def go():
             try:
-                work()
+                for number, statements in enumerate(script):
+                    due.release(2)
+                    whole = number % 2 and len(statements) > 1
+                    refused = scene.shell(*statements, *(("COMMIT;",) if whole else ()), before=("BEGIN IMMEDIATE;",) if whole else ())
+                    check(not refused, f"a legal statement was refused in the race: {refused} of {statements}")
             finally:
                 left[0] -= 1
+                due.release(2)
         return go
 
     def drive(sidecar, load):
-        return lambda: load.drive(sidecar, until=lambda: left[0] <= 0, window=16)
+        def go():
+            while left[0] > 0:
+                due.acquire()
+                load.drive(sidecar, count=12, window=8)
+            due.release()
+        return go
 
-    with scene.faults.in_parallel(*map(counted, map(shells, scripts)), *map(drive, scene.sidecars, loads)) as threads:
+    with scene.faults.in_parallel(*map(shells, scripts), *map(drive, scene.sidecars, loads)) as threads:
         threads.join(patience=3_600)
     return sum(len(statements) for script in scripts for statements in script)

@@ -1,0 +1,46 @@
+"""The program touches no memory that is not there, and no two threads touch the same at once.
+
+The whole Swift suite, and the programs that it starts, are built and run under address sanitizer, and again under thread
+sanitizer. Each takes a build of its own, so this is part of the long form only.
+"""
+
+import re
+
+from faults import HERE, Faults, Result, check
+
+LONG_ONLY = True
+ROOT = HERE.parents[1]
+PATIENCE = 4 * 3_600.0
+#: What a sanitizer says of a finding, whatever else the tests print.
+FINDING = re.compile(r"^.*(?:ERROR: AddressSanitizer|WARNING: ThreadSanitizer|ERROR: LeakSanitizer|SUMMARY: \w+Sanitizer).*$", re.MULTILINE)
+
+
+def run(faults: Faults) -> Result:
+    tests = {name: suite(faults, name) for name in ("address", "thread")}
+    return Result(
+        did=f"The Swift suite under address and thread sanitizer: {tests['address']:,} and {tests['thread']:,} tests.",
+        held="No finding.",
+        counts=tests,
+    )
+
+
+def suite(faults, name):
+    """Runs the suite under a sanitizer; returns how many tests passed."""
+    reports = faults.folder / f"{name}.report"
+    environment = {
+        # The programs that the tests start write theirs into files: a test may throw their stderr away. What was freed is
+        # kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at the end of a
+        # process is no leak.
+        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}", "TSAN_OPTIONS": f"log_path={reports}",
+    }
+    done = faults.command(
+        "swift", "test", "--package-path", ROOT, "--scratch-path", ROOT / f".build/{name}", "--sanitize", name, environment=environment, patience=PATIENCE
+    )
+    output = (done.stdout + done.stderr).decode("utf-8", "replace")
+    (faults.folder / f"{name}.output").write_text(output)
+    findings = [text for path in sorted(faults.folder.glob(f"{name}.report*")) for text in FINDING.findall(path.read_text(errors="replace"))]
+    if findings:
+        faults.fail_with(f"{name} sanitizer has {len(findings)} findings", findings)
+    failed = re.findall(r"^.*(?:recorded an issue|\berror:).*$", output, re.MULTILINE)
+    check(done.returncode == 0, f"the suite fails under {name} sanitizer, see {name}.output: {failed[:10]}")
+    return sum(int(count) for count in re.findall(r"Test run with (\d+) tests", output))
