@@ -56,6 +56,12 @@ struct ArgumentTests {
         ["a", "start", "--expected-state", "done"], ["a", "start", "--render-id", ""],
         ["a", "regenerate", "--expected-attempt", "1"], ["a", "regenerate", "--progress", "1"],
       ]
+    let upkeep = [
+      ["backup"], ["backup", ""], ["backup", "a", "b"], ["backup", "a", "--database", ""],
+      ["restore"], ["restore", ""], ["restore", "a", "b"], ["restore", "a", "--database", ""],
+      ["doctor", "a"], ["doctor", "--full"], ["export", "a"], ["export", "--json"],
+      ["import", "a"], ["import", "--database", ""],
+    ]
     let watch = [
       ["a", "--state", "failed"], ["--until-terminal"], ["--until-terminal", "--state", "failed"],
       ["--state", "done"], (0...1_000).map { "video \($0)" },
@@ -66,7 +72,7 @@ struct ArgumentTests {
       [[], ["--dry-run"], ["a", "--finished-before", "1d"], ["--finished-before"]]
       + ages.map { ["--finished-before", $0] } + ages.map { ["--progress-log-before", $0] }
     return (wrongDurations + others).map { ["serve"] + $0 } + bench.map { ["bench"] + $0 }
-      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 }
+      + operating + send.map { ["send"] + $0 } + watch.map { ["watch"] + $0 } + upkeep
       + prune.map { ["prune"] + $0 } + ages.map { ["serve", "--keep-finished", $0] } + [
         ["unknown"], ["--unknown"],
       ]

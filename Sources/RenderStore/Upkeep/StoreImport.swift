@@ -7,6 +7,8 @@ public final class StoreImport {
   private let file: PartialFile
   private let queue: DatabaseQueue
   private var tables: [String: (table: ExportedTable, insert: SQLStatement)] = [:]
+  /// Those of which rows have come.
+  private var begun: Set<String> = []
   private var lines: Int64 = 0
   /// What the first line has announced.
   private var announced: StoreContents?
@@ -25,8 +27,6 @@ public final class StoreImport {
         // What they would do has been done: the log says so.
         try RenderStore.set(SQLITE_DBCONFIG_ENABLE_TRIGGER, to: false, of: database)
         for table in try ExportedTable.all() {
-          // All rows come from the export, also those that a new database begins with.
-          try database.execute(sql: "DELETE FROM \"\(table.name)\"")
           tables[table.name] = (table, try SQLStatement(database, table.insert))
         }
       }
@@ -91,6 +91,10 @@ public final class StoreImport {
         Int32(column + 1),
         value(row[columnName], isMetadata: table.isMetadata(column))
       )
+    }
+    if begun.insert(name).inserted {
+      // All rows come from the export, also those that a new database begins with.
+      try queue.inDatabase { try $0.execute(sql: "DELETE FROM \"\(name)\"") }
     }
     try insert.run()
   }

@@ -8,9 +8,9 @@ struct Export: ParsableCommand {
     abstract: "Print everything in the database as JSON, an object a line.",
     discussion: """
       All of it as it is at one moment: a line with the member store, then one for each row, with \
-      the member renders, transitions (the log), render_ids or leases, whose members are the \
-      columns, times in milliseconds since 1970; at the end a line with the member end, which an \
-      export that was cut off has not. `import` makes a database of it.
+      its table as the member, as renders, transitions (the log), render_ids and leases, in which \
+      the columns are members, times in milliseconds since 1970; at the end a line with the member \
+      end, which an export that was cut off has not. `import` makes a database of it.
 
       Sidecars go on meanwhile, however slowly the lines are taken: they come from a copy, which \
       needs as much room as the database, in $TMPDIR or, without it, beside the database. Progress \
