@@ -22,7 +22,8 @@ struct Prune: ParsableCommand {
       stay, and so does the last progress of each render before that time. What the renders are \
       does not change.
 
-      The newest change in the log always stays, and so does its render. Who subscribes with an \
+      The newest change in the log always stays, and so does its render; what is younger than two \
+      seconds is waited for, until its subscribers have heard of it. Who subscribes with an \
       afterSeq behind which something is missing that would have been told gets gap: true. The file \
       does not shrink; what has become free in it is used again.
 
