@@ -7,6 +7,8 @@
 #define DATABASE_FILES_H
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,24 @@ static const char *setting(const char *name) {
   return value;
 }
 
+static int (*real_open)(const char *, int, ...);
+static int (*real_close)(int);
+static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
+static int (*real_ftruncate)(int, off64_t);
+static int (*real_fsync)(int);
+static int (*real_fdatasync)(int);
+
+static void find_real_calls(void) {
+  real_open = next_named("open64");
+  real_close = next_named("close");
+  real_write = next_named("write");
+  real_pwrite = next_named("pwrite64");
+  real_ftruncate = next_named("ftruncate64");
+  real_fsync = next_named("fsync");
+  real_fdatasync = next_named("fdatasync");
+}
+
 /* Takes the database's path, with all links resolved, from FAULTS_DATABASE. */
 static void read_database_path(void) {
   database = setting("FAULTS_DATABASE");
@@ -67,5 +87,26 @@ static int kind_of(int descriptor) {
 static void note(int descriptor, int kind) {
   if (descriptor >= 0 && descriptor < MOST_DESCRIPTORS) descriptors[descriptor] = kind;
 }
+
+/* Of each library its own: makes everything ready, if it is not. Other libraries may call on us before it is our turn to begin. */
+__attribute__((constructor)) static void begin(void);
+
+int open(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  int mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, int) : 0;
+  va_end(arguments);
+  return open64(path, flags, mode);
+}
+
+int close(int descriptor) {
+  begin();
+  note(descriptor, OTHER);
+  return real_close(descriptor);
+}
+
+ssize_t pwrite(int descriptor, const void *data, size_t size, off_t offset) { return pwrite64(descriptor, data, size, offset); }
+
+int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
 #endif

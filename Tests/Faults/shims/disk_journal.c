@@ -9,9 +9,7 @@
 #include "database_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <sys/file.h>
 #include <sys/uio.h>
@@ -32,26 +30,12 @@ static int journal = -1;
 static struct stat answers;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static int (*real_open)(const char *, int, ...);
-static int (*real_close)(int);
-static ssize_t (*real_write)(int, const void *, size_t);
-static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
-static int (*real_ftruncate)(int, off64_t);
-static int (*real_fsync)(int);
-static int (*real_fdatasync)(int);
 static int (*real_unlink)(const char *);
 
-/* Other libraries may call on us before it is our turn to begin. */
-__attribute__((constructor)) static void begin(void) {
+static void begin(void) {
   if (journal >= 0) return;
-  real_open = next_named("open64");
-  real_close = next_named("close");
-  real_write = next_named("write");
-  real_pwrite = next_named("pwrite64");
-  real_ftruncate = next_named("ftruncate64");
-  real_fsync = next_named("fsync");
-  real_fdatasync = next_named("fdatasync");
   real_unlink = next_named("unlink");
+  find_real_calls();
   read_database_path();
   fstat(1, &answers);
   journal = real_open(setting("FAULTS_JOURNAL"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -125,20 +109,6 @@ int open64(const char *path, int flags, ...) {
   return descriptor;
 }
 
-int open(const char *path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  int mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, int) : 0;
-  va_end(arguments);
-  return open64(path, flags, mode);
-}
-
-int close(int descriptor) {
-  begin();
-  note(descriptor, OTHER);
-  return real_close(descriptor);
-}
-
 /* Whether a descriptor is the pipe that stdout was at the start, by whatever number. */
 static int is_answer(int descriptor) {
   struct stat state;
@@ -168,10 +138,6 @@ ssize_t pwrite64(int descriptor, const void *data, size_t size, off64_t offset) 
   return count;
 }
 
-ssize_t pwrite(int descriptor, const void *data, size_t size, off_t offset) {
-  return pwrite64(descriptor, data, size, offset);
-}
-
 int ftruncate64(int descriptor, off64_t length) {
   begin();
   if (kind_of(descriptor) != DATABASE_FILE) return real_ftruncate(descriptor, length);
@@ -181,8 +147,6 @@ int ftruncate64(int descriptor, off64_t length) {
   leave();
   return result;
 }
-
-int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
 static int synced(int descriptor, int isData) {
   begin();

@@ -8,8 +8,6 @@
 #include "database_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -26,28 +24,14 @@ struct state {
 
 static volatile struct state *state;
 
-static int (*real_open)(const char *, int, ...);
-static int (*real_close)(int);
-static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_pread)(int, void *, size_t, off64_t);
-static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
-static int (*real_ftruncate)(int, off64_t);
-static int (*real_fsync)(int);
-static int (*real_fdatasync)(int);
 static void *(*real_mmap)(void *, size_t, int, int, int, off64_t);
 
-/* Other libraries may call on us before it is our turn to begin. */
-__attribute__((constructor)) static void begin(void) {
+static void begin(void) {
   if (state) return;
-  real_open = next_named("open64");
-  real_close = next_named("close");
-  real_write = next_named("write");
   real_pread = next_named("pread64");
-  real_pwrite = next_named("pwrite64");
-  real_ftruncate = next_named("ftruncate64");
-  real_fsync = next_named("fsync");
-  real_fdatasync = next_named("fdatasync");
   real_mmap = next_named("mmap64");
+  find_real_calls();
   read_database_path();
   int file = real_open(setting("FAULTS_STATE"), O_RDWR | O_CLOEXEC);
   void *mapped = file < 0 ? MAP_FAILED : real_mmap(0, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -85,20 +69,6 @@ int open64(const char *path, int flags, ...) {
   return descriptor;
 }
 
-int open(const char *path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  int mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, int) : 0;
-  va_end(arguments);
-  return open64(path, flags, mode);
-}
-
-int close(int descriptor) {
-  begin();
-  note(descriptor, OTHER);
-  return real_close(descriptor);
-}
-
 ssize_t write(int descriptor, const void *data, size_t size) {
   begin();
   if (kind_of(descriptor) == OTHER || !fails(WRITE)) return real_write(descriptor, data, size);
@@ -110,8 +80,6 @@ ssize_t pwrite64(int descriptor, const void *data, size_t size, off64_t offset) 
   if (kind_of(descriptor) == OTHER || !fails(WRITE)) return real_pwrite(descriptor, data, size, offset);
   return part_of(size) ? real_pwrite(descriptor, data, part_of(size), offset) : -1;
 }
-
-ssize_t pwrite(int descriptor, const void *data, size_t size, off_t offset) { return pwrite64(descriptor, data, size, offset); }
 
 ssize_t pread64(int descriptor, void *data, size_t size, off64_t offset) {
   begin();
@@ -125,8 +93,6 @@ int ftruncate64(int descriptor, off64_t length) {
   begin();
   return kind_of(descriptor) != OTHER && fails(TRUNCATE) ? -1 : real_ftruncate(descriptor, length);
 }
-
-int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
 int fsync(int descriptor) {
   begin();
