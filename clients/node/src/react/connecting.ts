@@ -32,3 +32,62 @@ export function refusal(status: number, what: string): string | null {
       return `The server does not show ${what} (${status}).`
   }
 }
+
+/** What a connection does for those who listen to it. */
+export interface Listened {
+  start(): void
+  stop(): void
+  /** The page was away, or is going. */
+  hasReturned(): void
+}
+
+/** Those who listen to a connection, which begins with the first, stops with the last, and touches nothing of the browser before. */
+export class Listeners {
+  private readonly calls = new Set<() => void>()
+  private started = false
+
+  constructor(private readonly connection: Listened) {}
+
+  get isStarted(): boolean {
+    return this.started
+  }
+
+  /** Calls the listener after each change. Returns what ends that. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    // Of its own, so that the same function may listen twice.
+    const call = () => listener()
+    this.calls.add(call)
+    // Later, so that a component which is mounted, unmounted and mounted at once connects once.
+    queueMicrotask(() => {
+      if (this.calls.size > 0 && !this.started) this.start()
+    })
+    return () => {
+      this.calls.delete(call)
+      if (this.calls.size === 0 && this.started) this.stop()
+    }
+  }
+
+  tell(): void {
+    for (const call of [...this.calls]) call()
+  }
+
+  private start(): void {
+    this.started = true
+    for (const [target, type] of returns()) target.addEventListener(type, this.hasReturned)
+    this.connection.start()
+  }
+
+  private stop(): void {
+    this.started = false
+    for (const [target, type] of returns()) target.removeEventListener(type, this.hasReturned)
+    this.connection.stop()
+  }
+
+  private readonly hasReturned = (): void => this.connection.hasReturned()
+}
+
+/** The events by which a page notices that it was away. */
+function returns(): [EventTarget, string][] {
+  if (typeof document === 'undefined') return []
+  return [[document, 'visibilitychange'], [window, 'focus'], [window, 'online'], [window, 'pageshow']]
+}

@@ -1,6 +1,6 @@
 import type { DashboardChanges, DashboardRender, DashboardSnapshot } from '../next/dashboard-answer.js'
 import type { State } from '../wire.generated.js'
-import { isHidden, pause, refusal, restarted } from './connecting.js'
+import { Listeners, isHidden, pause, refusal, restarted } from './connecting.js'
 
 /**
  * How the dashboard gets here. `connecting`: for the first time; `live`: pushed; `lost`: what is known may be out of date, and
@@ -42,8 +42,11 @@ export class DashboardConnection {
     connection: 'connecting',
     error: null
   }
-  private readonly listeners = new Set<() => void>()
-  private isStarted = false
+  private readonly listeners = new Listeners({
+    start: () => this.open(),
+    stop: () => this.close(),
+    hasReturned: () => this.hasReturned()
+  })
   private source: EventSource | null = null
   private failures = 0
   private lastSignAt = 0
@@ -58,41 +61,17 @@ export class DashboardConnection {
   readonly getSnapshot = (): VideoDashboard => this.state
 
   /** Calls the listener after each change. Returns what ends that. */
-  readonly subscribe = (listener: () => void): (() => void) => {
-    // Of its own, so that the same function may listen twice.
-    const call = () => listener()
-    this.listeners.add(call)
-    // Later, so that a component which is mounted, unmounted and mounted at once connects once.
-    queueMicrotask(() => {
-      if (this.listeners.size > 0 && !this.isStarted) this.start()
-    })
-    return () => {
-      this.listeners.delete(call)
-      if (this.listeners.size === 0 && this.isStarted) this.stop()
-    }
-  }
+  readonly subscribe = (listener: () => void): (() => void) => this.listeners.subscribe(listener)
 
   /** Asks anew: for when the user has signed in, or does not want to wait. */
   readonly refresh = (): void => {
-    if (!this.isStarted) return
+    if (!this.listeners.isStarted) return
     if (this.state.connection === 'refused') this.update({ connection: 'connecting', error: null })
     this.open()
   }
 
-  private start(): void {
-    this.isStarted = true
-    for (const [target, type] of returns()) target.addEventListener(type, this.hasReturned)
-    this.open()
-  }
-
-  private stop(): void {
-    this.isStarted = false
-    for (const [target, type] of returns()) target.removeEventListener(type, this.hasReturned)
-    this.close()
-  }
-
   /** Of a stream that was silent while the device slept nobody tells that the network below it has gone. */
-  private readonly hasReturned = (): void => {
+  private hasReturned(): void {
     if (isHidden() || this.state.connection === 'refused') return
     if (this.source === null || Date.now() - this.lastSignAt > this.longestSilenceMs) this.open()
   }
@@ -165,7 +144,7 @@ export class DashboardConnection {
     const { timer } = this
     const error = await this.reason()
     // Opened anew meanwhile.
-    if (error === null || this.timer !== timer || !this.isStarted) return
+    if (error === null || this.timer !== timer || !this.listeners.isStarted) return
     this.close()
     this.update({ connection: 'refused', error })
   }
@@ -182,11 +161,6 @@ export class DashboardConnection {
 
   private update(changes: Partial<VideoDashboard>): void {
     this.state = { ...this.state, ...changes }
-    for (const listener of [...this.listeners]) listener()
+    this.listeners.tell()
   }
-}
-
-/** The events by which a page notices that it was away. */
-function returns(): [EventTarget, string][] {
-  return [[document, 'visibilitychange'], [window, 'online'], [window, 'pageshow']]
 }

@@ -1,7 +1,7 @@
 import type { StatusAnswer } from '../next/status-answer.js'
 import { ACTIVE_STATES, TERMINAL_STATES } from '../wire.generated.js'
 import type { State } from '../wire.generated.js'
-import { isHidden, pause, refusal, restarted } from './connecting.js'
+import { Listeners, isHidden, pause, refusal, restarted } from './connecting.js'
 
 /**
  * How the status gets here. `connecting`: not yet, or not at the moment; `live`: pushed; `polling`: asked for, because
@@ -53,8 +53,14 @@ const longestRetryAfterMs = 300_000
  */
 export class StatusConnection {
   private state: VideoRenderStatus
-  private readonly listeners = new Set<() => void>()
-  private isStarted = false
+  private readonly listeners = new Listeners({
+    start: () => {
+      this.update({ connection: 'connecting' })
+      this.open()
+    },
+    stop: () => this.closeAll(),
+    hasReturned: () => this.hasReturned()
+  })
 
   private source: EventSource | null = null
   /** Whether the stream has told something: then `open` alone says that it works. */
@@ -81,49 +87,18 @@ export class StatusConnection {
   readonly getSnapshot = (): VideoRenderStatus => this.state
 
   /** Calls the listener after each change. Returns what ends that. */
-  readonly subscribe = (listener: () => void): (() => void) => {
-    // Of its own, so that the same function may listen twice.
-    const call = () => listener()
-    this.listeners.add(call)
-    // Later, so that a component which is mounted, unmounted and mounted at once connects once.
-    queueMicrotask(() => {
-      if (this.listeners.size > 0 && !this.isStarted) this.start()
-    })
-    return () => {
-      this.listeners.delete(call)
-      if (this.listeners.size === 0 && this.isStarted) this.stop()
-    }
-  }
+  readonly subscribe = (listener: () => void): (() => void) => this.listeners.subscribe(listener)
 
   /** Asks anew, also after the end: for when a new run has been begun, or the user has signed in. */
   readonly refresh = (): void => {
-    if (!this.isStarted) return
+    if (!this.listeners.isStarted) return
     this.fruitlessPolls = 0
     const isRefused = this.state.connection === 'refused'
     this.update({ connection: 'connecting', ...(isRefused && { error: null }) })
     this.open()
   }
 
-  private start(): void {
-    this.isStarted = true
-    this.update({ connection: 'connecting' })
-    for (const [target, type] of this.returns()) target.addEventListener(type, this.hasReturned)
-    this.open()
-  }
-
-  private stop(): void {
-    this.isStarted = false
-    for (const [target, type] of this.returns()) target.removeEventListener(type, this.hasReturned)
-    this.closeAll()
-  }
-
-  /** The events by which a page notices that it was away. */
-  private returns(): [EventTarget, string][] {
-    if (typeof document === 'undefined') return []
-    return [[document, 'visibilitychange'], [window, 'focus'], [window, 'online'], [window, 'pageshow']]
-  }
-
-  private readonly hasReturned = (): void => {
+  private hasReturned(): void {
     if (isHidden()) {
       this.stopPolling()
       return
@@ -276,7 +251,7 @@ export class StatusConnection {
     const keys = Object.keys(next) as (keyof VideoRenderStatus)[]
     if (keys.every((key) => next[key] === this.state[key])) return
     this.state = next
-    for (const listener of [...this.listeners]) listener()
+    this.listeners.tell()
   }
 }
 
