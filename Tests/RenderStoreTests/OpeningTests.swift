@@ -168,6 +168,25 @@ struct OpeningTests {
     try data.write(to: file)
   }
 
+  @Test("a store of version 2 becomes this version's, and keeps its deadlines")
+  func version2() throws {
+    let store = try RenderStore.open(folder.database)
+    let timeouts = Timeouts(queued: 100, stall: nil, total: nil)
+    try store.apply(
+      Command(id: "video", action: .event(.start), timeouts: timeouts),
+      at: Bench.noon
+    )
+    store.close()
+    let shell = try Shell(folder.database)
+    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+    let expected = try shell.rows(schema)
+    try shell.run("DROP TABLE clock; PRAGMA user_version = 2")
+    try shell.close()
+    let migrated = try RenderStore.open(folder.database)
+    #expect(try migrated.firstDeadline() == Bench.noon.advanced(by: 100))
+    #expect(try Shell(folder.database).rows(schema) == expected)
+  }
+
   @Test("a store of version 1 becomes this version's, with all that is in it")
   func version1() throws {
     let shell = try Shell(folder.database)

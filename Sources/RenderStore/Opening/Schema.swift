@@ -17,19 +17,21 @@ enum Schema {
   static let applicationID: Int64 = 0x7273_7461
 
   /// The `user_version` of this schema.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   /// What makes an empty database ours.
-  static let creation = renders + log + renderIDs + leases + triggers
+  static let creation = renders + log + renderIDs + leases + clock + triggers
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
+  /// Version 2 did not know how the clock was set.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
     case 1: fromVersion1
+    case 2: fromVersion2
     default: nil
     }
   }
@@ -62,8 +64,10 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(triggers)
+    \(clock)\(triggers)
     """
+
+  private static let fromVersion2 = clock
 
   private static let renders = """
     CREATE TABLE renders (

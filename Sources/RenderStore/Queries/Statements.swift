@@ -42,6 +42,10 @@ final class Statements {
 
   let selectLease: SQLStatement
   let saveLease: SQLStatement
+  let selectClock: SQLStatement
+  let saveClock: SQLStatement
+  let moveDeadlines: SQLStatement
+  let moveLeases: SQLStatement
   let pageCount: SQLStatement
 
   init(_ database: Database) throws {
@@ -82,6 +86,10 @@ final class Statements {
     statesOfIDs = try prepare(FeedSQL.states)
     selectLease = try prepare(LeaseSQL.select)
     saveLease = try prepare(LeaseSQL.save)
+    selectClock = try prepare(ClockSQL.select)
+    saveClock = try prepare(ClockSQL.save)
+    moveDeadlines = try prepare(ClockSQL.moveDeadlines)
+    moveLeases = try prepare(ClockSQL.moveLeases)
     pageCount = try prepare(
       "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     )
