@@ -12,8 +12,6 @@ public final class Outbox: @unchecked Sendable {
   private var written: UInt64 = 0
   private var wantsRoomBelow: Int?
   private var hasEnded = false
-  /// Whether somebody waits until all is written.
-  private var isAwaited = false
   private var isBrokenOff = false
   /// Writes what can be written without waiting, and says how many bytes that was.
   private let writeAtOnce: ((UnsafeRawBufferPointer) -> Int)?
@@ -85,23 +83,28 @@ public final class Outbox: @unchecked Sendable {
     }
   }
 
-  /// Waits until all is written or can't be.
+  /// Waits until all is written or can't be; for the thread that handles.
   ///
   /// - Returns: false if the other side took nothing for the given time.
   public func waitUntilWritten(stallLimit: Duration) -> Bool {
-    condition.withLock {
-      isAwaited = true
-      var seen = written
-      var deadline = Date(timeIntervalSinceNow: stallLimit / .seconds(1))
-      while !(waiting.isEmpty && inFlight == 0), !isBrokenOff {
-        if written != seen {
-          seen = written
-          deadline = Date(timeIntervalSinceNow: stallLimit / .seconds(1))
-        }
-        if !condition.wait(until: deadline), written == seen { return false }
+    var seen = bytesWritten
+    var since = ContinuousClock.now
+    while !isWritten {
+      // Not to the end of the time: the doorbell rings when all is written, and not when some is.
+      doorbell.wait(milliseconds: 100) { isWritten ? nil : [] }
+      let written = bytesWritten
+      if written != seen {
+        (seen, since) = (written, .now)
+      } else if ContinuousClock.now - since > stallLimit {
+        return isWritten
       }
-      return true
     }
+    return true
+  }
+
+  /// Whether all is written, or can't be; if not, the doorbell rings as soon as it is.
+  private var isWritten: Bool {
+    isBroken || hasRoom(below: 1)
   }
 
   // MARK: - The side that writes
@@ -123,7 +126,6 @@ public final class Outbox: @unchecked Sendable {
     let hasRoomAgain = condition.withLock {
       written += UInt64(count)
       inFlight -= count
-      if isAwaited { condition.broadcast() }
       guard let limit = wantsRoomBelow, waiting.count + inFlight < limit else { return false }
       wantsRoomBelow = nil
       return true

@@ -61,7 +61,7 @@ extension Render {
   /// - Parameters:
   ///   - command: what is wanted.
   ///   - past: what the id's past says of it.
-  ///   - now: the clock's time; the change is dated no earlier than the last one.
+  ///   - now: the clock's time. The change is dated no earlier than the last one; its deadline is counted from here.
   ///   - seq: the number the change will have in the log.
   /// - Returns: the render and the change to save, or what an earlier request has done already.
   /// - Throws: why nothing changes.
@@ -87,7 +87,8 @@ extension Render {
     next.updatedAt = max(now, updatedAt)
     next.state = row.to
     next.lastEvent = row.event
-    next.apply(command)
+    next.apply(command, at: now)
+    next.deadline = next.deadline(afterEventAt: now)
     let change = Change(to: next, by: command, along: row)
     return .change(next, change)
   }
@@ -129,17 +130,17 @@ extension Render {
   }
 
   /// Sets the fields that the event sets; state, version and time are set already.
-  private mutating func apply(_ command: Command) {
+  private mutating func apply(_ command: Command, at now: Timestamp) {
     let context = command.context
     switch command.action {
     case .regenerate:
       run += 1
       attempt = 1
-      begin(command)
+      begin(command, at: now)
     case .event(.start):
       run = max(run, 1)
       attempt += 1
-      begin(command)
+      begin(command, at: now)
     case .event(.progress):
       if let given = context.progress { progress = max(progress, given) }
       nameRender(context)
@@ -156,14 +157,14 @@ extension Render {
     }
   }
 
-  private mutating func begin(_ command: Command) {
+  private mutating func begin(_ command: Command, at now: Timestamp) {
     if run == 1, attempt == 1 { createdAt = updatedAt }
     progress = 0
     error = nil
     videoURL = nil
     renderID = command.context.renderID
     bucketName = command.context.bucketName
-    startedAt = updatedAt
+    startedAt = now
     timeouts = command.timeouts
   }
 

@@ -23,9 +23,13 @@ public struct Render: Sendable {
   /// When it changed last; never decreases.
   public var updatedAt: Timestamp
   /// When the attempt was started.
+  ///
+  /// Where the clock on the wall was set since, the store has moved this with it.
   public var startedAt: Timestamp
   /// The clocks of this attempt, fixed at its start.
   public var timeouts: Timeouts
+  /// The first of their deadlines; nil where all clocks are off, and if it is not active.
+  public var deadline: Deadline?
 
   public init(
     id: String,
@@ -44,7 +48,8 @@ public struct Render: Sendable {
     createdAt: Timestamp,
     updatedAt: Timestamp,
     startedAt: Timestamp,
-    timeouts: Timeouts
+    timeouts: Timeouts,
+    deadline: Deadline? = nil
   ) {
     self.id = id
     self.state = state
@@ -63,6 +68,7 @@ public struct Render: Sendable {
     self.updatedAt = updatedAt
     self.startedAt = startedAt
     self.timeouts = timeouts
+    self.deadline = deadline
   }
 
   /// A render that was never started.

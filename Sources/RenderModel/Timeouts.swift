@@ -42,8 +42,8 @@ public struct Deadline: Sendable, Equatable {
 }
 
 extension Render {
-  /// The first of the deadlines of an active render; nil where all clocks are off.
-  public var deadline: Deadline? {
+  /// The first of the deadlines of an active render that had its last event then; nil where all clocks are off.
+  public func deadline(afterEventAt event: Timestamp) -> Deadline? {
     guard state.isActive else { return nil }
     var first: Deadline?
     func consider(_ clock: Deadline.Clock, _ limit: Int64?, since start: Timestamp) {
@@ -52,8 +52,19 @@ extension Render {
       if first.map({ at < $0.at }) ?? true { first = Deadline(at: at, clock: clock, limit: limit) }
     }
     if state == .queued { consider(.queued, timeouts.queued, since: startedAt) }
-    if state == .rendering { consider(.stall, timeouts.stall, since: updatedAt) }
+    if state == .rendering { consider(.stall, timeouts.stall, since: event) }
     consider(.total, timeouts.total, since: startedAt)
     return first
+  }
+
+  /// The deadline that falls at a moment which was worked out before; nil where all clocks are off.
+  ///
+  /// Which clock's it is can be told without the time of the last event, which is not that of `updatedAt`
+  /// where the clock on the wall was set.
+  public func deadline(at moment: Timestamp) -> Deadline? {
+    guard let first = deadline(afterEventAt: moment) else { return nil }
+    // Not the total's, so it was counted from the last event.
+    guard first.at != moment, state == .rendering, let stall = timeouts.stall else { return first }
+    return Deadline(at: moment, clock: .stall, limit: stall)
   }
 }

@@ -26,6 +26,12 @@ public struct WriteTransaction {
     case refused(Refusal, now: Render)
   }
 
+  /// Moves deadlines and leases along with the clock on the wall, if somebody has set it since the last
+  /// group of any process; to be called before anything that takes a time.
+  public func follow(_ clock: ClockReading) throws(StoreError) {
+    try store.followClock(clock)
+  }
+
   /// Loads the render, decides, and saves what was decided.
   public mutating func apply(
     _ command: Command,

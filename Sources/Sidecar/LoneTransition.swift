@@ -1,6 +1,6 @@
 public import JSON
 internal import JSONRPC
-public import RenderModel
+internal import RenderModel
 public import RenderProtocol
 public import RenderStore
 
@@ -27,19 +27,19 @@ public struct LoneTransition: Sendable {
   /// - Returns: the answer, or why it was refused.
   public func carryOut(
     on store: RenderStore,
-    at now: Timestamp
+    by clock: any Clock
   ) throws(StoreError) -> Result<TransitionAnswer, WireError> {
     try store.write { transaction throws(StoreError) in
-      try carryOut(in: &transaction, at: now)
+      try carryOut(in: &transaction, by: clock)
     }
   }
 
   /// The same within a write group.
   public func carryOut(
     in transaction: inout WriteTransaction,
-    at now: Timestamp
+    by clock: any Clock
   ) throws(StoreError) -> Result<TransitionAnswer, WireError> {
-    let moment = Moment(now: now, defaultTimeouts: .off)
+    let moment = try Moment(clock, defaultTimeouts: .off, in: transaction)
     do throws(Failure) {
       return .success(try TransitionHandler.handle(params, in: &transaction, moment))
     } catch {

@@ -49,6 +49,20 @@ protocol SessionHandler: SendableMetatype {
 struct Moment {
   let now: Timestamp
   let defaultTimeouts: Timeouts
+
+  /// The moment of a group that has begun.
+  ///
+  /// It is read then and not before: while the locks are waited for the clock may be set.
+  init(
+    _ clock: any Clock,
+    defaultTimeouts: Timeouts,
+    in transaction: WriteTransaction
+  ) throws(StoreError) {
+    let reading = clock.reading()
+    try transaction.follow(reading)
+    now = reading.wall
+    self.defaultTimeouts = defaultTimeouts
+  }
 }
 
 /// A call whose params have been read: what is left is its handling.

@@ -64,13 +64,14 @@ extension Sidecar {
     let before = responses.mark
     var timings: [Timing] = []
     var taken = 0
-    let moment = Moment(
-      now: clock.now(),
-      defaultTimeouts: session.settings.defaultTimeouts
-    )
     do throws(StoreError) {
       let changes = try store.write(
         { transaction throws(StoreError) in
+          let moment = try Moment(
+            clock,
+            defaultTimeouts: session.settings.defaultTimeouts,
+            in: transaction
+          )
           while taken < limit, responses.count < Self.answersLimit,
             let item = queue.item(at: taken), mayJoin(item)
           {

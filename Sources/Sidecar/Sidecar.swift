@@ -30,7 +30,8 @@ public final class Sidecar {
   var queue = RequestQueue()
   var responses = ResponseWriter()
   private var nextDeadline: Timestamp?
-  private var lastTick: Timestamp?
+  /// When the store was looked at last, in milliseconds since the machine was started.
+  private var lastTick: Int64?
   /// So many of the next requests run in groups of their own, after a group of them failed.
   var requestsAlone = 0
   private var feedHasMore = false
@@ -194,28 +195,33 @@ public final class Sidecar {
   ///
   /// Another process may be quicker: then there is nothing left to fail.
   private func lookAfterDeadlines() {
-    let now = clock.now()
-    if lastTick.map({ !(0..<Self.tick).contains(now.milliseconds(since: $0)) }) ?? true {
-      lastTick = now
+    let reading = clock.reading()
+    if lastTick.map({ reading.sinceBoot - $0 >= Self.tick }) ?? true {
+      lastTick = reading.sinceBoot
       refreshDeadline()
     }
-    guard let deadline = nextDeadline, deadline <= now else { return }
+    guard let deadline = nextDeadline, deadline <= reading.wall else { return }
     do throws(StoreError) {
       let changes = try store.write { transaction throws(StoreError) in
-        try transaction.failOverdue(at: now, limit: Self.groupLimit)
+        let moment = try Moment(clock, defaultTimeouts: .off, in: transaction)
+        try transaction.failOverdue(at: moment.now, limit: Self.groupLimit)
         return transaction.changes
       }
       refreshDeadline()
       tell(changes)
     } catch {
       logger.error("overdue renders could not be failed, trying again: \(error)")
-      nextDeadline = now.advanced(by: Self.tick)
+      nextDeadline = clock.now().advanced(by: Self.tick)
     }
   }
 
   func refreshDeadline() {
     do throws(StoreError) {
       nextDeadline = try store.firstDeadline()
+      // Where the clock was set the deadlines are to be moved first, and the soonest may be due.
+      if nextDeadline != nil, try store.clockJump(to: clock.reading()) != 0 {
+        nextDeadline = clock.now()
+      }
     } catch {
       logger.error("the deadlines could not be read, trying again: \(error)")
     }

@@ -72,7 +72,7 @@ class Audit:
             self.findings.append(text)
 
 
-def audit(database, calls, others=(), violations=(), lost=False):
+def audit(database, calls, others=(), violations=(), lost=False, clock_was_set=False):
     """Audits a database file by the journal `calls`. Returns an Audit; everything that is wrong is in its findings.
 
     - others: actors whose changes stand in no journal, like "watchdog" and "sql"; all but the watchdog make theirs
@@ -80,6 +80,7 @@ def audit(database, calls, others=(), violations=(), lost=False):
     - violations: what the harness saw on the wire that is not as the contract says.
     - lost: that acknowledged changes at the end of the log may be missing, as after a power cut with
       `--synchronous normal`; then nothing is compared with the journals, only the file with itself.
+    - clock_was_set: that the clock on the wall was set, and with it when an attempt was started and is to end.
     """
     result = Audit()
     for text in violations:
@@ -94,7 +95,7 @@ def audit(database, calls, others=(), violations=(), lost=False):
         except sqlite3.Error as error:
             result.find(f"the file cannot be read: {error}")
             return result
-    _audit_file(file, result, by_hand={"sql", *others} - {"watchdog"})
+    _audit_file(file, result, {"sql", *others} - {"watchdog"}, clock_was_set)
     if not lost:
         _Journal(file, calls, others, result).compare()
     return result
@@ -228,7 +229,7 @@ def difference(expected, found):
     )
 
 
-def _audit_file(file, result, by_hand):
+def _audit_file(file, result, by_hand, clock_was_set):
     """The file by itself."""
     result.changes = len(file.log)
     result.renders = len(file.renders)
@@ -298,7 +299,7 @@ def _audit_file(file, result, by_hand):
             started[row["id"]] = row["at"]
         versions.append(after)
 
-    _audit_renders(file, started, result, by_hand)
+    _audit_renders(file, None if clock_was_set else started, result, by_hand)
     expected = {(id, render_id) for (id, render_id) in owners}
     for pair in sorted(expected - file.render_ids)[:5]:
         result.find(f"render_ids has no row {pair}, and the log has")
@@ -328,7 +329,10 @@ def _status_of(row, before):
 
 
 def _audit_renders(file, started, result, by_hand):
-    """Every row of renders is what the log yields, and no render of the log is missing."""
+    """Every row of renders is what the log yields, and no render of the log is missing.
+
+    `started` tells by id when the attempt was started; None if the clock was set, and deadlines were moved with it.
+    """
     rows = {row["id"]: row for row in file.renders}
     if len(rows) != len(file.renders):
         result.find("renders has an id twice")
@@ -341,18 +345,21 @@ def _audit_renders(file, started, result, by_hand):
         last = file.history[id][-1]
         expected = {key: last[key] for key in COLUMNS}
         expected |= {"metadata": last["metadata"], "lastEvent": last["lastEvent"]}
-        expected |= {"createdAt": last["createdAt"], "updatedAt": last["updatedAt"], "startedAt": started.get(id)}
+        expected |= {"createdAt": last["createdAt"], "updatedAt": last["updatedAt"]}
         found = {key: row[column] for key, column in COLUMNS.items()}
         try:
             found["metadata"] = parse(row["metadata"])
         except ValueError:
             found["metadata"] = row["metadata"]
         found |= {"lastEvent": row["event"], "createdAt": time_text(row["created_at"])}
-        found |= {"updatedAt": time_text(row["updated_at"]), "startedAt": row["started_at"]}
+        found |= {"updatedAt": time_text(row["updated_at"])}
+        if started is not None:
+            expected["startedAt"], found["startedAt"] = started.get(id), row["started_at"]
         wrong = difference(expected, found)
         if wrong:
             result.find(f"render {id} is not what the log yields: {wrong}")
-        _check_deadline(row, file.log[row["seq"] - 1] if 0 < row["seq"] <= len(file.log) else None, result, by_hand)
+        if started is not None:
+            _check_deadline(row, file.log[row["seq"] - 1] if 0 < row["seq"] <= len(file.log) else None, result, by_hand)
 
 
 def _check_deadline(row, last, result, by_hand):

@@ -55,6 +55,33 @@ struct DeadlineTests {
     )
   }
 
+  @Test(
+    "a deadline is counted from the clock, though updatedAt stays behind the time it was set back from"
+  )
+  func clockSetBack() throws {
+    var story = try story(Timeouts(queued: nil, stall: 500, total: nil))
+    story.now = Story.noon.advanced(by: -60_000)
+    try story.take(.progress)
+    #expect(story.render.updatedAt == Story.noon)
+    #expect(story.render.deadline == deadline(.stall, 500, at: -59_500))
+  }
+
+  @Test("whose a deadline is can be told from when it falls")
+  func deadlineAtAMoment() throws {
+    var story = try story(Timeouts(queued: 1_000, stall: 1_000, total: 1_500))
+    let started = try #require(story.render.deadline)
+    #expect(story.render.deadline(at: started.at) == started)
+    try story.take(.progress)
+    #expect(
+      story.render.deadline(at: Story.noon.advanced(by: 1_300))
+        == deadline(.stall, 1_000, at: 1_300)
+    )
+    #expect(
+      story.render.deadline(at: Story.noon.advanced(by: 1_500))
+        == deadline(.total, 1_500, at: 1_500)
+    )
+  }
+
   @Test("without clocks there is no deadline", arguments: [State.queued, .rendering])
   func off(state: State) throws {
     #expect(try Story(in: state).render.deadline == nil)
@@ -71,7 +98,7 @@ struct DeadlineTests {
     #expect(failed.render.deadline == nil)
     var idle = Render.idle("video")
     idle.timeouts = all
-    #expect(idle.deadline == nil)
+    #expect(idle.deadline(afterEventAt: Story.noon) == nil)
   }
 
   @Test("a retry and a new run have clocks of their own")
@@ -224,5 +251,34 @@ struct TimestampTests {
   func order() {
     #expect(Timestamp(milliseconds: -1) < Timestamp(milliseconds: 0))
     #expect(Timestamp(milliseconds: .min) < Timestamp(milliseconds: .max))
+  }
+}
+
+@Suite("A clock that is set")
+struct ClockSettingTests {
+  private func setting(_ milliseconds: Int64, boot: String = "a") -> ClockSetting {
+    let wall = Timestamp(milliseconds: milliseconds)
+    return ClockReading(wall: wall, sinceBoot: 5_000, boot: boot).setting
+  }
+
+  @Test("is seen by how far it is from the time since the machine was started")
+  func jump() {
+    #expect(setting(9_000).jump(to: setting(9_000)) == 0)
+    #expect(setting(9_000).jump(to: setting(3_609_000)) == 3_600_000)
+    #expect(setting(9_000).jump(to: setting(-91_000)) == -100_000)
+    let later = ClockReading(wall: Timestamp(milliseconds: 10_000), sinceBoot: 6_000, boot: "a")
+    #expect(setting(9_000).jump(to: later.setting) == 0, "time that passes sets nothing")
+  }
+
+  @Test("is not seen where it may be the reading that took its time")
+  func tolerance() {
+    #expect(setting(9_000).jump(to: setting(9_004)) == 0)
+    #expect(setting(9_000).jump(to: setting(9_005)) == 5)
+    #expect(setting(9_000).jump(to: setting(8_995)) == -5)
+  }
+
+  @Test("cannot be told after a new start of the machine")
+  func otherBoot() {
+    #expect(setting(9_000).jump(to: setting(3_609_000, boot: "b")) == 0)
   }
 }

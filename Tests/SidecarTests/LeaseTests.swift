@@ -44,6 +44,22 @@ struct LeaseTests {
     #expect(try acquire("a", 1) == "has a 1 00:01.000")
   }
 
+  @Test(
+    "a lease lasts as long as it was taken for, though the clock is set",
+    arguments: [86_400_000, -3_600_000]
+  )
+  func clockSet(forward: Int64) throws {
+    #expect(try acquire("a") == "has a 1 00:01.000")
+    clock.set(forward: forward)
+    clock.advance(milliseconds: 999)
+    #expect(try acquire("b") == "lacks a 1 00:01.000")
+    clock.advance(milliseconds: 1)
+    #expect(try acquire("b") == "has b 2 00:02.000")
+    #expect(try release("b") == true)
+    clock.set(forward: -forward)
+    #expect(try acquire("a") == "has a 3 00:02.000")
+  }
+
   @Test("an expired lease is free for the next token, for its last holder too")
   func expired() throws {
     #expect(try acquire("a") == "has a 1 00:01.000")

@@ -165,6 +165,76 @@ struct WatchdogTests {
     #expect(try #require(try failure(second)).contains("1000"))
   }
 
+  /// A render of each clock, 5 s before its time is up.
+  private func expectToFall(_ sidecar: MemorySidecar) throws {
+    let timeouts = ["queuedMs", "stallMs", "totalMs"]
+    for name in timeouts {
+      try sidecar.transition(name, "start", #""timeouts":{"\#(name)":60000}"#)
+      if name != "queuedMs" { try sidecar.transition(name, "progress") }
+    }
+    clock.advance(milliseconds: 55_000)
+  }
+
+  /// Expects that nothing falls before its time, and all when that is up.
+  private func expectFall(_ sidecar: MemorySidecar) throws {
+    clock.advance(milliseconds: 4_999)
+    for id in ["queuedMs", "stallMs", "totalMs"] { try expectNothing(sidecar, id: id) }
+    clock.advance(milliseconds: 1)
+    let errors = try (0..<3).map { _ in try #require(try failure(sidecar)) }
+    #expect(errors.allSatisfy { $0.contains("60000") })
+    #expect(Set(errors.map { $0.split(separator: " ")[3] }) == ["queuedMs", "stallMs", "totalMs"])
+  }
+
+  static let settings: [Int64] = [86_400_000, -3_600_000, 1_000, -1_000, 5, -5]
+
+  @Test("nothing falls early or late because the clock is set", arguments: settings)
+  func clockSet(forward: Int64) throws {
+    let sidecar = try sidecar()
+    _ = try sidecar.subscribe()
+    try expectToFall(sidecar)
+    clock.set(forward: forward)
+    try expectFall(sidecar)
+  }
+
+  @Test("nor if it is set while no sidecar runs, or while another one does", arguments: settings)
+  func clockSetBetween(forward: Int64) throws {
+    let first = try sidecar()
+    try expectToFall(first)
+    try first.crash()
+    clock.set(forward: forward)
+    let second = try sidecar()
+    let third = try sidecar()
+    try second.transition("other", "start")
+    _ = try third.subscribe()
+    try expectFall(third)
+  }
+
+  @Test("after a stall was set back a later event counts from the clock as it is")
+  func eventAfterSettingBack() throws {
+    let sidecar = try sidecar(stall: 10_000)
+    _ = try sidecar.subscribe()
+    try sidecar.transition("a", "start")
+    try sidecar.transition("a", "progress")
+    clock.set(forward: -3_600_000)
+    clock.advance(milliseconds: 9_000)
+    try sidecar.transition("a", "progress")
+    clock.advance(milliseconds: 9_999)
+    try expectNothing(sidecar)
+    clock.advance(milliseconds: 1)
+    #expect(try #require(try failure(sidecar)).contains("stallMs"))
+  }
+
+  @Test("after a new start of the machine the clock on the wall counts")
+  func newBoot() throws {
+    let first = try sidecar(total: 60_000)
+    try first.transition("a", "start")
+    try first.crash()
+    let later = ManualClock(milliseconds: 1_795_348_800_000 + 60_000, boot: "another")
+    let second = try MemorySidecar(folder, clock: later)
+    _ = try second.subscribe(#"{"afterSeq":1}"#)
+    #expect(try failure(second) != nil)
+  }
+
   @Test("with two sidecars on one store each deadline falls exactly once")
   func twice() throws {
     let sidecars = try [sidecar(queued: 1_000), sidecar(queued: 1_000)]

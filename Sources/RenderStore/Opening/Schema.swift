@@ -21,14 +21,14 @@ enum Schema {
 
   /// What makes an empty database ours.
   static let creation =
-    renders + log + renderIDs + leases + pruning + triggers + guards + durations + legacy
+    renders + log + renderIDs + leases + clock + pruning + triggers + guards + durations + legacy
 
   /// What makes a database of an older version this one's, 0 being an empty one.
   ///
   /// Version 1 had an index of every change in the log instead of a chain, and triggers for our own
   /// changes, which the columns action, idempotency_key and change_metadata of renders were for.
   /// Version 2 let some changes by hand pass that `guards` refuses, could not be pruned, did not count
-  /// durations, and had no view for old SQL.
+  /// durations, did not know how the clock was set, and had no view for old SQL.
   static func migration(from version: Int64) -> String? {
     switch version {
     case 0: creation
@@ -66,11 +66,11 @@ enum Schema {
       ORDER BY seq;
     DROP TABLE renders_1;
     DROP TABLE transitions_1;
-    \(pruning)\(triggers)\(guards)\(durations)\(legacy)
+    \(clock)\(pruning)\(triggers)\(guards)\(durations)\(legacy)
     """
 
   private static let fromVersion2 =
-    droppingTriggers + pruning + triggers + guards + durations + legacy
+    droppingTriggers + clock + pruning + triggers + guards + durations + legacy
 
   private static let renders = """
     CREATE TABLE renders (

@@ -4,16 +4,16 @@ public import RenderModel
 enum RenderSQL {
   static let columns = """
     id, state, progress, render_id, bucket_name, video_url, error, metadata, run, attempt, version,
-    event, seq, created_at, updated_at, started_at, queued_ms, stall_ms, total_ms
+    event, seq, created_at, updated_at, started_at, queued_ms, stall_ms, total_ms, deadline_at
     """
 
   /// The column `row` behind the others.
-  static let rowColumn: Int32 = 19
+  static let rowColumn: Int32 = 20
 
   static let select = "SELECT \(columns), row FROM renders WHERE id = ?1"
 
   static let insert = """
-    INSERT INTO renders (\(columns), deadline_at)
+    INSERT INTO renders (\(columns))
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
       ?20)
     """
@@ -325,5 +325,9 @@ extension Render {
         total: row.optionalInteger(18)
       )
     )
+    if let moment = row.optionalTime(19) {
+      // Who changes a render by hand leaves its deadline to be worked out.
+      deadline = moment == updatedAt ? deadline(afterEventAt: updatedAt) : deadline(at: moment)
+    }
   }
 }

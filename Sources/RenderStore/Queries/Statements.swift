@@ -49,6 +49,10 @@ final class Statements {
   let saveLease: SQLStatement
   let selectDurations: SQLStatement
   let addDurations: SQLStatement
+  let selectClock: SQLStatement
+  let saveClock: SQLStatement
+  let moveDeadlines: SQLStatement
+  let moveLeases: SQLStatement
   let pageCount: SQLStatement
 
   init(_ database: Database) throws {
@@ -96,6 +100,10 @@ final class Statements {
     saveLease = try prepare(LeaseSQL.save)
     selectDurations = try prepare(DurationSQL.select)
     addDurations = try prepare(DurationSQL.add)
+    selectClock = try prepare(ClockSQL.select)
+    saveClock = try prepare(ClockSQL.save)
+    moveDeadlines = try prepare(ClockSQL.moveDeadlines)
+    moveLeases = try prepare(ClockSQL.moveLeases)
     pageCount = try prepare(
       "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     )

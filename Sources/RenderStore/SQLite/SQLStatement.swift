@@ -168,6 +168,10 @@ final class SQLStatement {
     Timestamp(milliseconds: integer(column))
   }
 
+  func optionalTime(_ column: Int32) -> Timestamp? {
+    optionalInteger(column).map(Timestamp.init(milliseconds:))
+  }
+
   func optionalText(_ column: Int32) -> String? {
     guard let start = sqlite3_column_text(handle, column) else { return nil }
     let count = Int(sqlite3_column_bytes(handle, column))

@@ -85,7 +85,7 @@ struct SendEvent: ParsableCommand {
     let output = output.makeOutput()
     let transition = try makeTransition()
     let result = try database.use(for: .changing) { store in
-      try transition.carryOut(on: store, at: SystemClock().now())
+      try transition.carryOut(on: store, by: SystemClock())
     }
     switch result {
     case .success(let answer):

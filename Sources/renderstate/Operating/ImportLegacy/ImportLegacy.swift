@@ -113,7 +113,7 @@ struct ImportLegacy: ParsableCommand {
     )
     var report = LegacyReport(path: from, table: table, isRehearsal: dryRun)
     while case let rows = try next(of: source), !rows.isEmpty {
-      let results = try legacyImport.carryOut(rows, on: store, at: SystemClock().now())
+      let results = try legacyImport.carryOut(rows, on: store, by: SystemClock())
       store.checkpointIfDue()
       for result in results { report.count(result) }
       let remarkable = results.filter(\.isRemarkable)

@@ -42,7 +42,7 @@ struct LegacyImport: Sendable {
   func carryOut(
     _ rows: [LegacyTable.Row],
     on store: RenderStore,
-    at now: Timestamp
+    by clock: any Clock
   ) throws(StoreError) -> [Result] {
     let plans = rows.map(plan)
     func apply(_ transaction: inout WriteTransaction) throws(StoreError) -> [Result] {
@@ -51,7 +51,8 @@ struct LegacyImport: Sendable {
         let outcome: Outcome
         switch plan {
         case .failure(let settled): outcome = settled.outcome
-        case .success(let plan): outcome = try carryOut(plan, in: &transaction, of: store, at: now)
+        case .success(let plan):
+          outcome = try carryOut(plan, in: &transaction, of: store, by: clock)
         }
         results.append(
           Result(id: try? name(row.id, columns.id), rows: Int64(row.copies), outcome: outcome)
@@ -166,7 +167,7 @@ struct LegacyImport: Sendable {
     _ plan: Plan,
     in transaction: inout WriteTransaction,
     of store: RenderStore,
-    at now: Timestamp
+    by clock: any Clock
   ) throws(StoreError) -> Outcome {
     // What was pruned was taken over once, and is not wanted any more.
     if try store.render(plan.id).state == .idle, try store.prunedVersion(of: plan.id) > 0 {
@@ -181,7 +182,9 @@ struct LegacyImport: Sendable {
       } catch {
         return error.outcome
       }
-      guard case .success(let answer) = try step.carryOut(in: &transaction, at: now) else { break }
+      guard case .success(let answer) = try step.carryOut(in: &transaction, by: clock) else {
+        break
+      }
       version = answer.version
       if !answer.isReplayed { changes += 1 }
     }
