@@ -352,7 +352,7 @@ private final class HeldLock {
   private let descriptor: Int32
   private let watch: Int32
 
-  /// nil if somebody else has it.
+  /// Takes it; nil if it cannot be had.
   init?(_ path: String) {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     watch = inotify_init1(Int32(IN_CLOEXEC))
@@ -389,8 +389,9 @@ private final class HeldLock {
     }
   }
 
+  /// Waits for whoever has it: a sidecar answers before it lets the gate go.
   func take() -> Bool {
-    flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    flock(descriptor, LOCK_EX) == 0
   }
 
   func release() {
