@@ -63,7 +63,7 @@ class Faults:
         """Starts a sidecar on a database: a path, or a name in the folder of the scenario.
 
         `arguments` go behind `serve --database PATH`; `environment` is added to a small one (LD_PRELOAD and such);
-        `before` stands before the program (`["faketime", "…"]`); with `reading=False` nothing is read from its
+        `before` stands before the program (`["unshare", "-m", "…"]`); with `reading=False` nothing is read from its
         stdout until `read_on()`; with `remembering=False` its calls are not kept for the audit, which then can only
         look at the file (`lost=True`).
         """
