@@ -59,8 +59,10 @@ public struct Durations: Sendable, Equatable {
   }
 
   /// Measures what a change ends, of an attempt that started at a moment.
-  public mutating func measure(_ change: Change, since start: Timestamp) {
-    let milliseconds = max(0, change.at.milliseconds(since: start))
+  ///
+  /// - Parameter now: the clock's time, which the change is dated later than where the clock was set back.
+  public mutating func measure(_ change: Change, since start: Timestamp, at now: Timestamp) {
+    let milliseconds = max(0, now.milliseconds(since: start))
     func add(_ duration: AttemptDuration) {
       self[duration].add(milliseconds, count: 1, totalMilliseconds: milliseconds)
     }

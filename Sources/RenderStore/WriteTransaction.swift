@@ -55,7 +55,7 @@ public struct WriteTransaction {
         try store.remember(renderID: renderID, of: next.id)
       }
       head += 1
-      durations.measure(change, since: render.startedAt)
+      durations.measure(change, since: render.startedAt, at: now)
       changes.append(change)
       return .changed(change, now: next)
     }

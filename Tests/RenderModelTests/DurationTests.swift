@@ -14,7 +14,7 @@ struct DurationTests {
       let started = story.render.startedAt
       story.now = story.now.advanced(by: step.after)
       try story.apply(Command(id: "video", action: .event(step.event), actor: actor))
-      durations.measure(try #require(story.log.last), since: started)
+      durations.measure(try #require(story.log.last), since: started, at: story.now)
     }
     return durations
   }
@@ -51,7 +51,7 @@ struct DurationTests {
     let started = story.render.startedAt
     try story.apply(Command(id: "video", action: .regenerate))
     var durations = Durations()
-    durations.measure(try #require(story.log.last), since: started)
+    durations.measure(try #require(story.log.last), since: started, at: story.now)
     #expect(durations.histograms.isEmpty)
   }
 

@@ -75,6 +75,29 @@ struct DurationTests {
     #expect(try bench.store.durations()[.cancelled] == expected)
   }
 
+  @Test("a clock that is set between start and end does not count")
+  func setClock() throws {
+    func cancel(_ id: String, afterSettingTheClockBy jump: Int64) throws {
+      func write(_ event: Event, setBy jump: Int64, after milliseconds: Int64) throws {
+        let reading = ClockReading(
+          wall: Bench.noon.advanced(by: jump + milliseconds),
+          sinceBoot: milliseconds,
+          boot: id
+        )
+        let command = Command(id: id, action: .event(event))
+        try bench.store.write { transaction throws(StoreError) in
+          try transaction.follow(reading)
+          _ = try transaction.apply(command, at: reading.wall)
+        }
+      }
+      try write(.start, setBy: 0, after: 0)
+      try write(.cancel, setBy: jump, after: 40)
+    }
+    try cancel("set back", afterSettingTheClockBy: -3_600_000)
+    try cancel("set forward", afterSettingTheClockBy: 3_600_000)
+    #expect(try totals() == [.queue: [2, 80], .cancelled: [2, 80]])
+  }
+
   @Test("a group that fails counts nothing")
   func failedGroup() throws {
     try bench.bring("video", to: .rendering)

@@ -391,6 +391,13 @@ struct SchemaTests {
     Breach("UPDATE leases SET token = token - 1", "token stays, or grows by one"),
     Breach("UPDATE leases SET name = 'other'", "the name of a lease stays"),
     Breach("DELETE FROM leases", "a lease is not deleted"),
+    Breach("INSERT INTO clock VALUES (1, 'boot', 0)", "clock is kept by renderstate itself"),
+    Breach(
+      "INSERT INTO pruned_renders (id, version) VALUES ('p', 0)",
+      "kept by renderstate itself"
+    ),
+    Breach("UPDATE pruned SET searched_seq = 9", "pruned is kept by renderstate itself"),
+    Breach("DELETE FROM pruned", "pruned is kept by renderstate itself"),
   ]
 
   @Test("a statement that breaks a rule is aborted, and nothing has changed", arguments: breaches)

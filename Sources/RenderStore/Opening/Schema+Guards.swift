@@ -96,7 +96,21 @@ extension Schema {
       SELECT RAISE (ABORT, 'a lease is not deleted, its tokens count on: set expires_at to 0');
     END;
 
+    \(ownTables)
     """
+
+  /// Tables that nobody else has any business in: deadlines, versions and gaps hang on them.
+  private static let ownTables = ["clock", "pruned", "pruned_renders"].flatMap { table in
+    ["INSERT", "UPDATE", "DELETE"].map { change in
+      """
+      CREATE TRIGGER \(table)_no_\(change.lowercased()) BEFORE \(change) ON \(table) BEGIN
+        SELECT RAISE (ABORT, '\(table) is kept by renderstate itself');
+      END;
+
+      """
+    }
+  }
+  .joined()
 
   /// What takes the triggers of version 2 away.
   static let droppingTriggers = [

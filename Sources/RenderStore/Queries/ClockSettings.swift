@@ -10,7 +10,7 @@ enum ClockSQL {
 
   static let moveDeadlines = """
     UPDATE renders SET started_at = started_at + ?1, deadline_at = deadline_at + ?1
-    WHERE deadline_at IS NOT NULL
+    WHERE state = 'queued' OR state = 'rendering'
     """
 
   static let moveLeases = "UPDATE leases SET expires_at = expires_at + ?1 WHERE expires_at > ?2"

@@ -85,6 +85,11 @@ BREACHES = (
     ("UPDATE leases SET holder = 'thief'", "another holder takes the next token"),
     ("UPDATE leases SET token = 1", "token stays, or grows by one"),
     ("DELETE FROM leases", "a lease is not deleted"),
+    ("UPDATE clock SET setting = setting - 3600000", "clock is kept by renderstate itself"),
+    ("DELETE FROM clock", "clock is kept by renderstate itself"),
+    ("INSERT OR REPLACE INTO clock VALUES (1, 'boot', 0)", "clock is kept by renderstate itself"),
+    ("DELETE FROM pruned", "pruned is kept by renderstate itself"),
+    ("INSERT INTO pruned_renders (id, version) VALUES ('free', 9)", "pruned_renders is kept by renderstate itself"),
     ("INSERT OR REPLACE INTO leases VALUES ('poller', 'thief', 1, 0)", "there is a lease of this name already"),
 ) + tuple(
     (f"INSERT {clause} INTO renders ({COLUMNS}) VALUES ({values})", reason)
@@ -168,7 +173,7 @@ class Scene:
             connection.close()
 
     def dump(self):
-        return [self.rows(f"SELECT * FROM {table}") for table in ("renders", "transitions", "render_ids", "leases")]
+        return [self.rows(f"SELECT * FROM {table}") for table in ("renders", "transitions", "render_ids", "leases", "clock", "pruned", "pruned_renders")]
 
     def log(self, after=0):
         return self.rows("SELECT * FROM transitions WHERE seq > ? ORDER BY seq", after)
