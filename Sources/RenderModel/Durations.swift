@@ -60,7 +60,7 @@ public struct Durations: Sendable, Equatable {
 
   /// Measures what a change ends, of an attempt that started at a moment.
   ///
-  /// - Parameter now: the clock's time, which the change is dated later than where the clock was set back.
+  /// Not by the time of the change: where the clock was set back, that is dated later.
   public mutating func measure(_ change: Change, since start: Timestamp, at now: Timestamp) {
     let milliseconds = max(0, now.milliseconds(since: start))
     func add(_ duration: AttemptDuration) {
