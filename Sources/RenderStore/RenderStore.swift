@@ -211,10 +211,19 @@ public final class RenderStore {
 
   // MARK: - Keeping house
 
-  /// Moves what the write-ahead log holds into the database file where that has become worth it and
-  /// nobody is writing; to be called between groups.
+  /// Moves what the write-ahead log holds into the database file where that has become worth it; to be
+  /// called between groups.
+  ///
+  /// It waits until nobody is at the gate, so that nobody waits for it; but where others are always there
+  /// it takes its turn among them before the log has grown much more.
   public func checkpointIfDue() {
-    guard let gate, writeAheadLog.isCheckpointDue, gate.enterIfFree() else { return }
+    guard let gate, writeAheadLog.isCheckpointDue else { return }
+    if !gate.enterIfFree() {
+      let limit = WaitLimit(options.busyTimeout, stop: options.stop)
+      guard writeAheadLog.isCheckpointOverdue, (try? gate.enter(until: limit)) != nil else {
+        return
+      }
+    }
     defer { gate.leave() }
     var pages: Int32 = 0
     sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)

@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
+import Glibc
 import JSON
 import Logging
 import RenderModel
 import Support
+import Synchronization
 
 @testable import RenderStore
 
@@ -105,6 +107,21 @@ extension RenderStore {
     try write { transaction throws(StoreError) in try transaction.apply(command, at: now) }
   }
 
+  /// Makes renders that have failed with long errors: about four pages of the log each.
+  func fill(renders: Int) throws(StoreError) {
+    let text = String(repeating: "x", count: 8_000)
+    try write { transaction throws(StoreError) in
+      for number in 0..<renders {
+        for command in [
+          Command(id: "video \(number)", action: .event(.start)),
+          Command(id: "video \(number)", action: .event(.fail), context: Context(error: text)),
+        ] {
+          _ = try transaction.apply(command, at: Bench.noon)
+        }
+      }
+    }
+  }
+
   /// The whole log.
   func log() throws -> [Change] {
     try changes(after: 0, limit: .max)
@@ -150,6 +167,32 @@ extension MetadataChange {
   }
 
   private struct NotAnObject: Error {}
+}
+
+/// A number that several threads count on.
+final class Counter: Sendable {
+  private let count = Atomic(0)
+
+  var value: Int { count.load(ordering: .sequentiallyConsistent) }
+
+  /// Adds, and says what came out.
+  @discardableResult
+  func add(_ difference: Int) -> Int {
+    count.add(difference, ordering: .sequentiallyConsistent).newValue
+  }
+}
+
+/// Waits until somebody waits for a lock file, in the kernel's own list (proc(5)).
+func waitForSomebody(atTheGate lock: String) {
+  var status = stat()
+  while stat(lock, &status) == 0 {
+    let locks = ProcFile.text("/proc/locks") ?? ""
+    let isWaitedFor = locks.split(separator: "\n").contains { line in
+      line.contains("-> FLOCK") && line.contains(":\(status.st_ino) ")
+    }
+    if isWaitedFor { return }
+    sched_yield()
+  }
 }
 
 /// Another program on the same file: it knows nothing of the gate.

@@ -45,35 +45,54 @@ struct DiskTests {
   func checkpointBehindGate() throws {
     let bench = try Bench()
     let gate = try Gate(path: bench.path + ".lock")
-    func fileBytes() throws -> Int64 {
-      // By name: opening and closing the file would drop SQLite's locks.
-      var status = stat()
-      try #require(stat(bench.path, &status) == 0)
-      return Int64(status.st_size)
-    }
     try bench.take(.start)
     bench.store.checkpointIfDue()
-    let before = try fileBytes()
+    let before = try fileBytes(bench.path)
     #expect(before < 4_096 * 4, "one commit calls for no checkpoint")
-    let text = String(repeating: "x", count: 8_000)
-    try bench.store.write { transaction throws(StoreError) in
-      for number in 0..<2_000 {
-        for command in [
-          Command(id: "video \(number)", action: .event(.start)),
-          Command(id: "video \(number)", action: .event(.fail), context: Context(error: text)),
-        ] {
-          _ = try transaction.apply(command, at: Bench.noon)
-        }
-      }
-    }
+    try bench.store.fill(renders: 1_200)
     #expect(gate.enterIfFree())
     bench.store.checkpointIfDue()
-    #expect(try fileBytes() == before)
+    #expect(try fileBytes(bench.path) == before)
     gate.leave()
     bench.store.checkpointIfDue()
-    #expect(try fileBytes() == bench.store.size().bytes)
+    #expect(try fileBytes(bench.path) == bench.store.size().bytes)
     #expect(gate.enterIfFree(), "a checkpoint leaves the gate")
     gate.leave()
+  }
+
+  @Test("a checkpoint that others at the gate have put off for long waits there for its turn")
+  func overdueCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    let gate = try Gate(path: folder.database + ".lock")
+    let isWritten = Counter()
+    let isTaken = Counter()
+    let writer = Companion { [path = folder.database] () -> Int64? in
+      guard let store = try? RenderStore.open(path), (try? store.fill(renders: 2_500)) != nil else {
+        isWritten.add(1)
+        return nil
+      }
+      isWritten.add(1)
+      while isTaken.value == 0 { sched_yield() }
+      store.checkpointIfDue()
+      return try? store.size().bytes
+    }
+    while isWritten.value == 0 { sched_yield() }
+    let before = try fileBytes(folder.database)
+    #expect(gate.enterIfFree())
+    isTaken.add(1)
+    waitForSomebody(atTheGate: folder.database + ".lock")
+    #expect(try fileBytes(folder.database) == before)
+    gate.leave()
+    let bytes = try #require(writer.outcome() ?? nil)
+    #expect(bytes > 8_192 * 4_096)
+    #expect(try fileBytes(folder.database) == bytes)
+  }
+
+  /// The length of a file, by its name: opening and closing it would drop SQLite's locks.
+  private func fileBytes(_ path: String) throws -> Int64 {
+    var status = stat()
+    try #require(stat(path, &status) == 0)
+    return Int64(status.st_size)
   }
 
   @Test("the log's file is longer than what it holds, and whoever recovers it reads just that")

@@ -2,7 +2,6 @@ import Foundation
 import Glibc
 import RenderModel
 import Support
-import Synchronization
 import Testing
 
 @testable import RenderStore
@@ -87,24 +86,11 @@ struct GateTests {
         turns.add(1)
         return true
       }
-      waitForSomebodyAtTheGate()
+      waitForSomebody(atTheGate: lock)
       busy.leave()
       #expect(busy.isEntered(until: inAnHour))
       #expect(turns.value == round)
       #expect(waiting.outcome() == true)
-    }
-  }
-
-  /// Waits until somebody waits for the lock file, in the kernel's own list (proc(5)).
-  private func waitForSomebodyAtTheGate() {
-    var status = stat()
-    while stat(lock, &status) == 0 {
-      let locks = ProcFile.text("/proc/locks") ?? ""
-      let isWaitedFor = locks.split(separator: "\n").contains { line in
-        line.contains("-> FLOCK") && line.contains(":\(status.st_ino) ")
-      }
-      if isWaitedFor { return }
-      sched_yield()
     }
   }
 
@@ -188,7 +174,7 @@ struct GateTests {
       guard let gate = try? Gate(path: lock) else { return true }
       return gate.isEntered(until: WaitLimit(.seconds(3_600), stop: stop))
     }
-    waitForSomebodyAtTheGate()
+    waitForSomebody(atTheGate: lock)
     stop.limitWaits(to: .zero)
     #expect(waiting.outcome() == false)
     let third = try Gate(path: lock)
@@ -228,7 +214,7 @@ struct GateTests {
     let inside = Counter()
     inside.add(1)
     let leaving = Companion {
-      waitForSomebodyAtTheGate()
+      waitForSomebody(atTheGate: lock)
       inside.add(-1)
       gate.leave()
     }
@@ -286,12 +272,12 @@ struct GateTests {
       gate.leave()
       return true
     }
-    waitForSomebodyAtTheGate()
+    waitForSomebody(atTheGate: lock)
     try cause(mishap)
     let late = try Gate(path: lock)
     #expect(late.enterIfFree())
     early.leave()
-    waitForSomebodyAtTheGate()
+    waitForSomebody(atTheGate: lock)
     #expect(entered.value == 0)
     late.leave()
     #expect(waiting.outcome() == true)
@@ -376,19 +362,6 @@ struct GateTests {
 /// When a wait that has an end would be given up.
 private let inAnHour = WaitLimit(.seconds(3_600))
 private let longAgo = WaitLimit(.zero)
-
-/// A number that several threads count on.
-private final class Counter: Sendable {
-  private let count = Atomic(0)
-
-  var value: Int { count.load(ordering: .sequentiallyConsistent) }
-
-  /// Adds, and says what came out.
-  @discardableResult
-  func add(_ difference: Int) -> Int {
-    count.add(difference, ordering: .sequentiallyConsistent).newValue
-  }
-}
 
 extension Gate {
   fileprivate func isEntered(until limit: WaitLimit) -> Bool {

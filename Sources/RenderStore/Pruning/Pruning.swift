@@ -52,10 +52,10 @@ public struct Pruning {
   }
 
   /// A step is to do no more after this.
-  private static let stepTime = Duration.milliseconds(5)
+  private static let stepTime = Duration.milliseconds(2)
   /// If a step with its commit took longer, the next one does half as much.
-  private static let longestPause = Duration.milliseconds(8)
-  private static let leastSize = 256
+  private static let longestPause = Duration.milliseconds(4)
+  private static let leastSize = 64
   private static let largestSize = 1 << 16
 
   private let store: RenderStore

@@ -19,9 +19,14 @@ final class WriteAheadLog {
   /// A page of the database and its header (sqlite.org/fileformat2.html#walformat).
   private static let frameBytes: Int64 = 4_096 + 24
 
-  var isCheckpointDue: Bool {
+  var isCheckpointDue: Bool { uncheckpointed >= Self.interval }
+
+  /// Whether it should no longer be put off.
+  var isCheckpointOverdue: Bool { uncheckpointed >= 2 * Self.interval }
+
+  private var uncheckpointed: Int32 {
     if pages < checkpointed { checkpointed = 0 }
-    return pages - checkpointed >= Self.interval
+    return pages - checkpointed
   }
 
   func noteCheckpoint(at pages: Int32) {
@@ -56,7 +61,7 @@ final class WriteAheadLog {
 
   /// Whether the next group would lengthen the file, unless it will begin the log anew.
   private var isShort: Bool {
-    pages > 0 && pages < Self.interval
+    pages > 0 && pages < 2 * Self.interval
       && fileBytes < Int64(pages) * Self.frameBytes + Self.reserve
   }
 }
