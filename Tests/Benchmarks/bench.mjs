@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { table } from './figures.mjs'
 import { notifications } from './measurements/notifications.mjs'
+import { operating } from './measurements/operating.mjs'
 import { memory, size, starting } from './measurements/program.mjs'
 import { pruning } from './measurements/pruning.mjs'
 import { reads, readsPiped } from './measurements/reading.mjs'
@@ -20,7 +21,7 @@ const ROUNDS = 3
 const folder = process.env.BENCH_FOLDER
 const path = (file) => fileURLToPath(new URL(file, import.meta.url))
 const measurements = {
-  piped, pipelined, lone, reads, readsPiped, notifications, processes, million, subscriptions, pruning, starting, memory, size, peers
+  piped, pipelined, lone, reads, readsPiped, notifications, processes, million, subscriptions, pruning, operating, starting, memory, size, peers
 }
 let files = 0
 
@@ -73,6 +74,7 @@ const bench = {
     return count / seconds
   },
 
+  logLength,
   progress
 }
 

@@ -53,7 +53,7 @@ export async function processes(bench) {
 const TARGETS = 1_000
 
 /** Fills a new store. Most renders are completed, some have failed, are being rendered or wait. */
-async function fill(database, renders) {
+export async function fill(database, renders) {
   const spacing = renders / TARGETS
   const notification = (id, event) => `${JSON.stringify({ jsonrpc: '2.0', method: 'transition', params: { id, event } })}\n`
   const ends = [...Array(6).fill(['progress', 'complete']), ['cancel'], ['cancel'], ['progress'], []]
