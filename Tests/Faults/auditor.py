@@ -85,7 +85,7 @@ def audit(database, calls, others=(), violations=(), lost=False, clock_was_set=F
     result = Audit()
     for text in violations:
         result.find(text)
-    with tempfile.TemporaryDirectory(dir=pathlib.Path(database).parent, prefix="audit.") as folder:
+    with tempfile.TemporaryDirectory(prefix="renderstate-audit.") as folder:
         copy = pathlib.Path(folder) / "copy.sqlite"
         shutil.copyfile(database, copy)
         if pathlib.Path(f"{database}-wal").exists():

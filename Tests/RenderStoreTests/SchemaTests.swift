@@ -465,6 +465,30 @@ struct SchemaTests {
     #expect(try bench.store.render("future").updatedAt.milliseconds == future)
   }
 
+  @Test("a deadline that a change by hand has put off is not brought on, nor by a clock set next")
+  func openDeadline() throws {
+    func follow(at moment: Timestamp, setBy jump: Int64) throws {
+      let wall = moment.advanced(by: jump)
+      let sinceBoot = moment.milliseconds(since: Bench.noon)
+      try bench.store.write { transaction throws(StoreError) in
+        try transaction.follow(ClockReading(wall: wall, sinceBoot: sinceBoot, boot: "this"))
+        try transaction.failOverdue(at: wall, limit: 9)
+      }
+    }
+    let timeouts = Timeouts(queued: nil, stall: 900_000, total: nil)
+    try bench.send(.event(.start), timeouts: timeouts)
+    try shell.run("UPDATE renders SET state='rendering', event='progress', version=2 WHERE row=1")
+    try follow(at: bench.store.render("video").updatedAt, setBy: 0)
+    try shell.run("UPDATE renders SET event = 'progress', version = 3 WHERE row = 1")
+    let last = try bench.store.render("video").updatedAt
+    for jump in [7, 86_400_000, -3_600_000] as [Int64] {
+      try follow(at: last, setBy: jump)
+      let render = try bench.store.render("video")
+      #expect(render.state == .rendering)
+      #expect(render.deadline?.at == last.advanced(by: 900_000 + jump))
+    }
+  }
+
   @Test("an actor named by hand is kept; key and metadata of the change before are not repeated")
   func actorByHand() throws {
     try bench.send(
@@ -654,6 +678,7 @@ struct SchemaTests {
     let statements = [
       RenderSQL.select, RenderSQL.insert, RenderSQL.update, RenderSQL.selectOverdue,
       RenderSQL.selectFirstDeadline, RenderSQL.updateDeadline, RenderSQL.listByState,
+      ClockSQL.selectOpenDeadlines, ClockSQL.moveDeadlines,
       RenderSQL.listQuiet, RenderSQL.selectRow, RenderSQL.countByState, LogSQL.insert,
       LogSQL.insertRenderID, LogSQL.selectHead, LogSQL.selectChanges, LogSQL.selectChange,
       LogSQL.selectHistory, LogSQL.selectLatest, LogSQL.selectKeyUse, LogSQL.selectRenderID,

@@ -241,8 +241,8 @@ enum Schema {
         render_id = iif(event = 'start' AND render_id IS OLD.render_id, NULL, render_id),
         bucket_name = iif(event = 'start' AND render_id IS OLD.render_id
           AND bucket_name IS OLD.bucket_name, NULL, bucket_name),
-        -- Past, so that the watchdog looks at it and works out the right one.
-        deadline_at = iif(state IN ('queued', 'rendering'), updated_at, NULL),
+        -- Like updated_at, and so past: the watchdog looks at it and works out the right one.
+        deadline_at = iif(state IN ('queued', 'rendering'), max(updated_at, \(now)), NULL),
         actor = NULL
         WHERE row = NEW.row;
       UPDATE renders SET started_at = updated_at WHERE row = NEW.row AND event = 'start';

@@ -8,6 +8,12 @@ enum ClockSQL {
     ON CONFLICT (only) DO UPDATE SET boot = excluded.boot, setting = excluded.setting
     """
 
+  /// Who changes a render by hand leaves its deadline to be worked out.
+  static let selectOpenDeadlines = """
+    SELECT \(RenderSQL.columns) FROM renders
+    WHERE (state = 'queued' OR state = 'rendering') AND deadline_at = updated_at
+    """
+
   static let moveDeadlines = """
     UPDATE renders SET started_at = started_at + ?1, deadline_at = deadline_at + ?1
     WHERE state = 'queued' OR state = 'rendering'
@@ -31,6 +37,9 @@ extension RenderStore {
     let jump = last?.jump(to: setting) ?? 0
     guard last?.boot != setting.boot || jump != 0 else { return }
     if jump != 0 {
+      for render in try statements.selectOpenDeadlines.all(Render.init(row:)) {
+        try saveDeadline(of: render)
+      }
       statements.moveDeadlines.bind(1, jump)
       try statements.moveDeadlines.run()
       // A released lease has expired for ever.

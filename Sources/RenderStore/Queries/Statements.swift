@@ -51,6 +51,7 @@ final class Statements {
   let addDurations: SQLStatement
   let selectClock: SQLStatement
   let saveClock: SQLStatement
+  let selectOpenDeadlines: SQLStatement
   let moveDeadlines: SQLStatement
   let moveLeases: SQLStatement
   let pageCount: SQLStatement
@@ -102,6 +103,7 @@ final class Statements {
     addDurations = try prepare(DurationSQL.add)
     selectClock = try prepare(ClockSQL.select)
     saveClock = try prepare(ClockSQL.save)
+    selectOpenDeadlines = try prepare(ClockSQL.selectOpenDeadlines)
     moveDeadlines = try prepare(ClockSQL.moveDeadlines)
     moveLeases = try prepare(ClockSQL.moveLeases)
     pageCount = try prepare(
