@@ -56,7 +56,8 @@ public struct JSONWriter: ~Copyable {
     needsComma = false
   }
 
-  public mutating func key(_ key: String) {
+  /// A key of which that is not known.
+  public mutating func key(escaping key: String) {
     string(key)
     append(UInt8(ascii: ":"))
     needsComma = false
@@ -107,6 +108,20 @@ public struct JSONWriter: ~Copyable {
     if let text { string(text) } else { null() }
   }
 
+  /// A text that needs no escapes, spelled by the body into memory of this size.
+  ///
+  /// - Parameter body: returns how many bytes it has written.
+  public mutating func string(
+    unescaped size: Int,
+    _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int
+  ) {
+    var end = comma(at: room(for: size + 3))
+    end = put(UInt8(ascii: "\""), at: end)
+    end += body(UnsafeMutableBufferPointer(start: start + end, count: size))
+    count = put(UInt8(ascii: "\""), at: end)
+    needsComma = true
+  }
+
   /// A text that is compact JSON already.
   public mutating func raw(_ text: String) {
     var text = text
@@ -136,7 +151,7 @@ public struct JSONWriter: ~Copyable {
   public mutating func object(_ object: JSONObject) {
     beginObject()
     for member in object.members {
-      key(member.key)
+      key(escaping: member.key)
       json(member.value)
     }
     endObject()
@@ -238,16 +253,49 @@ public struct JSONWriter: ~Copyable {
   private mutating func string(_ utf8: UnsafeBufferPointer<UInt8>) {
     var end = comma(at: room(for: 6 * utf8.count + 3))
     end = put(UInt8(ascii: "\""), at: end)
-    for byte in utf8 {
-      if byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-        end = put(byte, at: end)
+    var index = 0
+    while index < utf8.count {
+      let plain = plainBytes(utf8, from: index)
+      if plain > 0, let source = utf8.baseAddress {
+        (start + end).update(from: source + index, count: plain)
+        end += plain
+        index += plain
       } else {
         end = put(UInt8(ascii: "\\"), at: end)
-        end = putEscaped(byte, at: end)
+        end = putEscaped(utf8[index], at: end)
+        index += 1
       }
     }
     count = put(UInt8(ascii: "\""), at: end)
     needsComma = true
+  }
+
+  /// How many bytes need no escape from a place on, eight of them looked at in one word.
+  private func plainBytes(_ utf8: UnsafeBufferPointer<UInt8>, from place: Int) -> Int {
+    let bytes = UnsafeRawBufferPointer(utf8)
+    var end = place
+    while end + 8 <= bytes.count {
+      let word = bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self)
+      guard !hasEscape(word) else { break }
+      end += 8
+    }
+    while end < bytes.count, !needsEscape(bytes[end]) { end += 1 }
+    return end - place
+  }
+
+  private func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  /// Whether a byte of the eight needs an escape: one that is less than another has its highest bit set by
+  /// the subtraction, if it had not before; one that equals another is zero after the xor.
+  private func hasEscape(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    func hasLess(_ word: UInt64, than limit: UInt64) -> UInt64 { (word &- ones * limit) & ~word }
+    let quotes = word ^ (ones * UInt64(UInt8(ascii: "\"")))
+    let backslashes = word ^ (ones * UInt64(UInt8(ascii: "\\")))
+    let marks = hasLess(word, than: 0x20) | hasLess(quotes, than: 1) | hasLess(backslashes, than: 1)
+    return marks & (ones << 7) != 0
   }
 
   /// Writes what follows a backslash.

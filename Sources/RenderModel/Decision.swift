@@ -105,6 +105,12 @@ extension Render {
     }
   }
 
+  /// The renderId of a command, if the decision on it depends on whether the id had it before: an attempt
+  /// that has one is told by that alone.
+  public func renderIDFromPast(for command: Command) -> String? {
+    command.event == .start || renderID == nil ? command.context.renderID : nil
+  }
+
   /// A renderId belongs to the attempt that first named it: a late report of an old attempt is
   /// turned away, whatever the state.
   private func checkFence(of command: Command, given past: Past) throws(Refusal) {

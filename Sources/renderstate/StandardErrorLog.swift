@@ -50,7 +50,7 @@ struct StandardErrorLog: LogHandler {
     var line = JSONWriter()
     line.beginObject()
     for (key, value) in head + details {
-      line.key(key)
+      line.key(escaping: key)
       line.string(value.cut)
     }
     line.endObject()

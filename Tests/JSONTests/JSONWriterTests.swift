@@ -25,11 +25,11 @@ struct JSONWriterTests {
       writer.endObject()
       writer.bool(true)
       writer.endArray()
-      writer.key(String("c"))
+      writer.key(escaping: String("c"))
       writer.beginObject()
       writer.key("d")
       writer.raw("[1,2]")
-      writer.key(String("e"))
+      writer.key(escaping: String("e"))
       writer.raw([UInt8(ascii: "3")])
       writer.endObject()
       writer.endObject()
@@ -71,7 +71,7 @@ struct JSONWriterTests {
       written { $0.string("\0\u{1}\u{8}\u{C}\u{1F}") } == #""\u0000\u0001\u0008\u000c\u001f""#
     )
     #expect(written { $0.string("") } == #""""#)
-    #expect(written { $0.key(String("\"\n")) } == #""\"\n":"#)
+    #expect(written { $0.key(escaping: String("\"\n")) } == #""\"\n":"#)
   }
 
   @Test("no text can end a line: every control character is read back from its escape")

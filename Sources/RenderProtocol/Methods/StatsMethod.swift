@@ -57,7 +57,7 @@ public enum StatsMethod: Method {
       writer.key("methods")
       writer.beginObject()
       for call in calls {
-        writer.key(call.method)
+        writer.key(escaping: call.method)
         writer.beginObject()
         writer.key("count")
         writer.integer(call.count)

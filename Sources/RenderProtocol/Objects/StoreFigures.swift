@@ -76,7 +76,7 @@ extension Durations {
     writer.endArray()
     for duration in AttemptDuration.allCases {
       let histogram = self[duration]
-      writer.key(duration.rawValue)
+      writer.key(escaping: duration.rawValue)
       writer.beginObject()
       writer.key("counts")
       writer.beginArray()

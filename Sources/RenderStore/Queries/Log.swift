@@ -160,7 +160,7 @@ extension RenderStore {
       statement.bind(2, key)
       past.keyUse = try statement.first(Past.KeyUse.init(row:))
     }
-    if let renderID = command.context.renderID {
+    if let renderID = stored.render.renderIDFromPast(for: command) {
       let statement = statements.selectRenderID
       statement.bind(1, command.id)
       statement.bind(2, renderID)

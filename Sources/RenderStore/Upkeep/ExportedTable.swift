@@ -39,10 +39,10 @@ extension JSONWriter {
   /// The line of a row.
   mutating func row(_ row: SQLStatement, of table: ExportedTable) throws(StoreError) {
     beginObject()
-    key(table.name)
+    key(escaping: table.name)
     beginObject()
     for (column, name) in table.columns.enumerated() {
-      key(name)
+      key(escaping: name)
       switch (row.value(Int32(column)), table.isMetadata(column)) {
       case (.string(let text), true):
         guard case .object(let object)? = try? JSON(reading: text) else {
@@ -60,10 +60,10 @@ extension JSONWriter {
   /// The line of an object with whole numbers.
   mutating func line(_ name: String, _ members: KeyValuePairs<String, Int64>) {
     beginObject()
-    key(name)
+    key(escaping: name)
     beginObject()
     for (name, number) in members {
-      key(name)
+      key(escaping: name)
       integer(number)
     }
     endObject()

@@ -109,7 +109,7 @@ struct BenchResults: Sendable {
     writer.beginObject()
     for measure in BenchMeasure.allCases {
       guard let figures = figures[measure] else { continue }
-      writer.key(measure.rawValue)
+      writer.key(escaping: measure.rawValue)
       writer.beginObject()
       writer.member("count", .integer(Int64(figures.count)))
       writer.member("perSecond", rounded(figures.perSecond))

@@ -41,7 +41,7 @@ extension JSONWriter {
   /// A member, unless there is no value for it.
   mutating func member(_ key: String, _ value: JSON?) {
     guard let value else { return }
-    self.key(key)
+    self.key(escaping: key)
     json(value)
   }
 }

@@ -94,7 +94,7 @@ struct MachineDiagram {
     writer.key("states")
     writer.beginObject()
     for state in states {
-      writer.key(state.rawValue)
+      writer.key(escaping: state.rawValue)
       writer.beginObject()
       if isFinal(state) { writer.member("type", .string("final")) }
       if state.isActive || state.isTerminal {

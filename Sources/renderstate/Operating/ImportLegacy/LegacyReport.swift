@@ -109,13 +109,13 @@ struct LegacyReport: Sendable {
       ("refused", refused),
     ]
     for (name, count) in counts {
-      writer.key(name)
+      writer.key(escaping: name)
       writer.integer(count)
     }
     writer.key("otherStatuses")
     writer.beginObject()
     for (status, count) in otherStatuses {
-      writer.key(status)
+      writer.key(escaping: status)
       writer.integer(count)
     }
     writer.endObject()

@@ -96,7 +96,7 @@ struct MetricFamily {
       writer.key("labels")
       writer.beginObject()
       for label in sample.labels {
-        writer.key(label.name)
+        writer.key(escaping: label.name)
         writer.string(label.value)
       }
       writer.endObject()

@@ -31,7 +31,7 @@ struct PruneReport: Sendable {
     for (key, number) in [
       ("renders", count.renders), ("changes", count.changes), ("progress", count.progress),
     ] {
-      writer.key(key)
+      writer.key(escaping: key)
       writer.integer(number)
     }
     writer.key("steps")
