@@ -108,9 +108,8 @@ public struct JSONWriter: ~Copyable {
     if let text { string(text) } else { null() }
   }
 
-  /// A text that needs no escapes, spelled by the body into memory of this size.
-  ///
-  /// - Parameter body: returns how many bytes it has written.
+  /// A text that needs no escapes, spelled by a body into memory of this size; it returns how many bytes
+  /// that took.
   public mutating func string(
     unescaped size: Int,
     _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int
