@@ -76,6 +76,8 @@ struct TransferTests {
     let json = try JSON(reading: outcome.output)
     #expect(json["renders"]?.whole == 5 && json["seq"]?.whole == 16)
     #expect(try exported(folder.path("new.sqlite")) == text)
+    let told = try load(text, into: "told.sqlite").output
+    #expect(told.contains(#/told.sqlite: 5 renders up to seq 16, [0-9.]+ KiB/#), "\(told)")
     #expect(try folder.mode(folder.path("new.sqlite")) == 0o600)
     for table in ["renders", "transitions", "render_ids", "leases"] {
       let rows = "SELECT * FROM \(table)"
