@@ -6,6 +6,11 @@ func grouped(_ number: Int64) -> String {
   return grouped(number / 1_000) + "," + "\(number % 1_000 + 1_000)".dropFirst()
 }
 
+/// Like 1 render, or 1,234 renders.
+func counted(_ number: Int64, _ thing: String) -> String {
+  "\(grouped(number)) \(thing)\(number == 1 ? "" : "s")"
+}
+
 /// Three digits, or as many as stand before the point.
 func significant(_ value: Double) -> String {
   guard value < 99.95 else { return grouped(Int64(value.rounded())) }

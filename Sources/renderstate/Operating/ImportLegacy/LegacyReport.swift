@@ -71,8 +71,7 @@ struct LegacyReport: Sendable {
       ("refused", refused, .red, ""),
     ]
     let width = counts.map { grouped($0.count).count }.max() ?? 0
-    let heading =
-      "\(table.printable) of \(path.printable), \(grouped(rows)) \(rows == 1 ? "row" : "rows")"
+    let heading = "\(table.printable) of \(path.printable), \(counted(rows, "row"))"
     let rehearsal = isRehearsal ? "; a dry run: nothing was changed" : ""
     return [paint(heading, .bold) + rehearsal]
       + counts.map { name, count, style, note in

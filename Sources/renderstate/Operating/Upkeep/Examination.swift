@@ -68,9 +68,7 @@ struct Examination: Sendable {
   }
 
   private var summary: String {
-    let notes = notes == 1 ? "1 note" : "\(notes) notes"
-    guard problems > 0 else { return "sound" + (self.notes > 0 ? ", \(notes)" : "") }
-    return (problems == 1 ? "1 problem" : "\(problems) problems")
-      + (self.notes > 0 ? ", \(notes)" : "")
+    let verdict = problems > 0 ? counted(Int64(problems), "problem") : "sound"
+    return verdict + (notes > 0 ? ", " + counted(Int64(notes), "note") : "")
   }
 }

@@ -71,7 +71,7 @@ struct CopiedDatabase: Sendable {
 extension StoreContents {
   /// Like `12,345 renders up to seq 67,890`.
   var told: String {
-    (renders == 1 ? "1 render" : "\(grouped(renders)) renders") + " up to seq \(grouped(seq))"
+    "\(counted(renders, "render")) up to seq \(grouped(seq))"
   }
 
   func writeMembers(to writer: inout JSONWriter) {

@@ -15,13 +15,10 @@ struct PruneReport: Sendable {
 
   /// The same for people.
   var line: String {
-    func counted(_ number: Int64, _ thing: String) -> String {
-      "\(grouped(number)) \(thing)\(number == 1 ? "" : "s")"
-    }
-    return """
-      \(isDryRun ? "would remove" : "removed") \(counted(count.renders, "render")) with \
-      \(counted(count.changes, "change")), and \(counted(count.progress, "change")) of progress of others
-      """
+    """
+    \(isDryRun ? "would remove" : "removed") \(counted(count.renders, "render")) with \
+    \(counted(count.changes, "change")), and \(counted(count.progress, "change")) of progress of others
+    """
   }
 
   func write(to writer: inout JSONWriter) {

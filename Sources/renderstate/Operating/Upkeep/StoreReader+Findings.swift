@@ -154,8 +154,9 @@ extension StoreReader {
     if untold > 0 {
       findings.append(.problem("and \(grouped(untold)) more of these", restoreAdvice))
     }
-    let told = "\(grouped(replay.changes)) changes lead to \(grouped(replay.renders)) renders"
-    return findings.isEmpty ? [.ok(told)] : findings
+    let told = "the renders follow from it: "
+    let extent = counted(replay.changes, "change") + ", " + counted(replay.renders, "render")
+    return findings.isEmpty ? [.ok(told + extent)] : findings
   }
 
   func renderFindings(at now: Timestamp, _ times: TimeForm) throws -> [Finding] {
