@@ -7,6 +7,7 @@ internal import RenderStore
 /// How fast it is on this machine, beside what the machine allows.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "bench",
     abstract: "Measure throughput and latency on this machine, on the disk of the database.",
     discussion: """
       Starts sidecars as a host does, on a temporary database beside the real one, and tells how \

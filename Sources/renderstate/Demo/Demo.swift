@@ -4,6 +4,7 @@ internal import Foundation
 /// The product at work, with real videos.
 struct Demo: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "demo",
     abstract: "Watch three real renders, from start to history, in ten seconds.",
     discussion: """
       Starts a sidecar on a temporary database and renders short videos with ffmpeg. One render \

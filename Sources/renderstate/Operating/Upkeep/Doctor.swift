@@ -5,6 +5,7 @@ internal import Sidecar
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "doctor",
     abstract: "Examine the database and what is around it, and say what to do.",
     discussion: """
       Looks at versions, the filesystem, permissions, the write-ahead log, the schema, every page \

@@ -5,6 +5,7 @@ internal import RenderStore
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "export",
     abstract: "Print everything in the database as JSON, an object a line.",
     discussion: """
       All of it as it is at one moment: a line with the member store, then one for each row, with \

@@ -5,6 +5,7 @@ internal import RenderStore
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "import",
     abstract: "Make a database of an export.",
     discussion: """
       Reads what `export` has printed from stdin, and makes a new database of it: all of it or \

@@ -7,6 +7,7 @@ internal import Sidecar
 
 struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "prune",
     abstract: "Remove renders that ended long ago, and old progress from the log.",
     discussion: """
       In small steps beside the sidecars, none of which waits longer than some milliseconds. An age \

@@ -6,6 +6,7 @@ internal import Sidecar
 
 struct Restore: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "restore",
     abstract: "Put a backup in the place of the database.",
     discussion: """
       For a database that nobody has open: it is refused while a sidecar runs on it, or anybody \
