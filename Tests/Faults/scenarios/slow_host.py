@@ -60,17 +60,15 @@ def run(faults: Faults) -> Result:
 
 
 def drive(faults, writers, loads, changes):
-    """Has the writers make so many changes in all, and returns how many a second that were."""
+    """Has the writers make so many changes in all, and returns how many a second that were; requests that are refused are none."""
     first = writers[0].result("stats")["store"]["seq"]
     began = time.monotonic()
 
     def work(writer, load):
         def go():
-            rest = changes // len(writers)
-            while rest > 0:
-                load.drive(writer, count=min(rest, 2_000), window=256)
-                rest -= 2_000
-                faults.progress(f"{rest:,} more requests of {load.name}")
+            while (rest := first + changes - writer.result("stats")["store"]["seq"]) > 0:
+                faults.progress(f"{rest:,} more changes")
+                load.drive(writer, count=min(rest // len(writers) + 1, 2_000), window=256)
         return go
 
     with faults.in_parallel(*(work(writer, load) for writer, load in zip(writers, loads))) as threads:
