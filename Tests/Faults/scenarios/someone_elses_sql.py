@@ -201,9 +201,9 @@ def prepare(scene):
     def change(id, event, **context):
         check(scene.ask("transition", {"id": id, "event": event, "actor": f"{id} {event}", "context": context}).succeeded, f"{id} {event}")
 
-    scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "host", "ttlMs": 600_000})
+    scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "host", "ttlMs": 86_400_000})
     scene.sidecars[0].result("releaseLease", {"name": "poller", "holder": "host"})
-    scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "other", "ttlMs": 600_000})
+    scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "other", "ttlMs": 86_400_000})
     for id in STATES:
         change(id, "start", metadata={"of": id})
     change("rendering", "progress", renderId="current", bucketName="bucket", progress=40)
@@ -239,7 +239,7 @@ def legal(scene):
 
     time = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
     expect(
-        f"INSERT INTO renders ({COLUMNS}, queued_ms) VALUES ('by hand', 'queued', 0, '{{}}', 1, 1, 1, {NEXT}, {time}, {time}, {time}, 'start', 600000)",
+        f"INSERT INTO renders ({COLUMNS}, queued_ms) VALUES ('by hand', 'queued', 0, '{{}}', 1, 1, 1, {NEXT}, {time}, {time}, {time}, 'start', 86400000)",
         state="queued", version=1, progress=0,
     )
     expect(f"UPDATE renders SET {END} WHERE id = 'queued'", state="failed", error="by hand", lastEvent="cancel", version=2, metadata={"of": "queued"})
@@ -262,7 +262,7 @@ def legal(scene):
     status = scene.status("by hand")
     check(status["state"] == "queued", f"a render begun by hand is {status}")
     check(not scene.shell("UPDATE leases SET expires_at = 0 WHERE name = 'poller';"), "a lease cannot be freed by hand")
-    lease = scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "third", "ttlMs": 600_000})
+    lease = scene.sidecars[0].result("acquireLease", {"name": "poller", "holder": "third", "ttlMs": 86_400_000})
     check(lease["acquired"] and lease["token"] == 3, f"a lease that was freed by hand: {lease}")
 
 
@@ -377,7 +377,7 @@ class Mixture:
             if row["state"] == "completed" or random.random() < 0.2:
                 given |= {"run": row["run"] + 1, "attempt": 1}
             if random.random() < 0.2:
-                given[random.choice(("queued_ms", "stall_ms", "total_ms"))] = random.choice((None, 600_000, 900_000, 0, 10**12))
+                given[random.choice(("queued_ms", "stall_ms", "total_ms"))] = random.choice((None, 86_400_000, 172_800_000, 0, 10**12))
         # The checks of the table want these, unless somebody forgets.
         if random.random() < 0.95:
             given["error"] = "by hand ü🎬" if given["state"] == "failed" else None
