@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -74,6 +75,8 @@ def main():
     if not os.access(program, os.X_OK):
         print(f"there is no program {program}", file=sys.stderr)
         return 64
+    # A shell that starts this in the background has it ignore SIGINT, and so would the sidecars.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Who judges is judged first.
     os.environ["RENDERSTATE_BIN"] = str(program)
     tests = unittest.defaultTestLoader.discover(str(HERE), "test_*.py")
