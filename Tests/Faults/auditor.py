@@ -372,7 +372,7 @@ def _check_deadline(row, last, result, by_hand):
     if row["state"] in ("queued", "rendering") and row["total_ms"] is not None:
         candidates.append(row["started_at"] + row["total_ms"])
     expected = min(candidates, default=None)
-    is_past = last is not None and last["actor"] in by_hand and row["deadline_at"] == row["updated_at"]
+    is_past = last is not None and last["actor"] in by_hand and row["deadline_at"] == 0
     if row["deadline_at"] != expected and not is_past:
         result.find(f"render {row['id']}: deadline_at is {row['deadline_at']}, by its clocks it is {expected}")
 

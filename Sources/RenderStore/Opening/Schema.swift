@@ -223,7 +223,7 @@ enum Schema {
     END;
 
     CREATE TRIGGER renders_first_log AFTER INSERT ON renders BEGIN
-      UPDATE renders SET actor = NULL, deadline_at = updated_at WHERE row = NEW.row;
+      UPDATE renders SET actor = NULL, deadline_at = 0 WHERE row = NEW.row;
       INSERT INTO transitions VALUES (
         NEW.seq, NEW.id, NEW.event, 'idle', NEW.state, NEW.progress, NEW.render_id,
         NEW.bucket_name, NEW.video_url, NEW.error, NULL, NEW.run, NEW.attempt, NEW.version,
@@ -241,8 +241,8 @@ enum Schema {
         render_id = iif(event = 'start' AND render_id IS OLD.render_id, NULL, render_id),
         bucket_name = iif(event = 'start' AND render_id IS OLD.render_id
           AND bucket_name IS OLD.bucket_name, NULL, bucket_name),
-        -- Like updated_at, and so past: the watchdog looks at it and works out the right one.
-        deadline_at = iif(state IN ('queued', 'rendering'), max(updated_at, \(now)), NULL),
+        -- 0 is to be worked out, which the watchdog does at once: it is past, whatever the clock says.
+        deadline_at = iif(state IN ('queued', 'rendering'), 0, NULL),
         actor = NULL
         WHERE row = NEW.row;
       UPDATE renders SET started_at = updated_at WHERE row = NEW.row AND event = 'start';

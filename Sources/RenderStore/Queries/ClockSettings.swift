@@ -10,8 +10,7 @@ enum ClockSQL {
 
   /// Who changes a render by hand leaves its deadline to be worked out.
   static let selectOpenDeadlines = """
-    SELECT \(RenderSQL.columns) FROM renders
-    WHERE (state = 'queued' OR state = 'rendering') AND deadline_at = updated_at
+    SELECT \(RenderSQL.columns) FROM renders WHERE deadline_at = 0
     """
 
   static let moveDeadlines = """

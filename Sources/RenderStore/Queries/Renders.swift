@@ -327,7 +327,7 @@ extension Render {
     )
     if let moment = row.optionalTime(19) {
       // Who changes a render by hand leaves its deadline to be worked out.
-      deadline = moment == updatedAt ? deadline(afterEventAt: updatedAt) : deadline(at: moment)
+      deadline = moment.milliseconds == 0 ? deadline(afterEventAt: updatedAt) : deadline(at: moment)
     }
   }
 }

@@ -57,7 +57,7 @@ extension StoreReader {
     let statement = try statement(
       """
       SELECT count(*), id, min(deadline_at) FROM renders
-      WHERE deadline_at IS NOT NULL AND deadline_at < ?1
+      WHERE deadline_at > 0 AND deadline_at < ?1
       """
     )
     return try group(statement, moment)
@@ -68,7 +68,7 @@ extension StoreReader {
     let statement = try statement(
       """
       SELECT count(*), id, min(updated_at) FROM renders
-      WHERE (state = 'queued' OR state = 'rendering') AND updated_at < ?1 AND deadline_at IS NULL
+      WHERE (state = 'queued' OR state = 'rendering') AND updated_at < ?1 AND ifnull(deadline_at, 0) = 0
       """
     )
     return try group(statement, moment)
