@@ -115,8 +115,8 @@ extension Render {
   /// turned away, whatever the state.
   private func checkFence(of command: Command, given past: Past) throws(Refusal) {
     guard let named = command.context.renderID else { return }
-    let isCurrent = renderID?.hasSameBytes(as: named) ?? !past.hadRenderID
-    let passes = command.event == .start ? !past.hadRenderID : isCurrent
+    let isFromPast = renderIDFromPast(for: command) != nil
+    let passes = isFromPast ? !past.hadRenderID : renderID?.hasSameBytes(as: named) == true
     guard passes else { throw .staleRender(renderID: named) }
   }
 
