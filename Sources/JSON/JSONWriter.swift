@@ -56,7 +56,7 @@ public struct JSONWriter: ~Copyable {
     needsComma = false
   }
 
-  /// A key of which that is not known.
+  /// A key that may need escapes.
   public mutating func key(escaping key: String) {
     string(key)
     append(UInt8(ascii: ":"))

@@ -74,6 +74,17 @@ struct JSONWriterTests {
     #expect(written { $0.key(escaping: String("\"\n")) } == #""\"\n":"#)
   }
 
+  @Test("an escape is written wherever it stands among bytes that need none", arguments: 0..<24)
+  func escapeAmongOthers(place: Int) {
+    let before = String(repeating: "é", count: place / 2) + (place % 2 == 1 ? "x" : "")
+    for byte in UInt8(0)..<0x80 {
+      let text = before + String(UnicodeScalar(byte)) + "~ zzzzzzz"
+      let json = written { $0.string(text) }
+      #expect(json.contains("\\") == (byte < 0x20 || byte == 0x22 || byte == 0x5C))
+      #expect((try? JSON(reading: json))?.isSame(as: .string(text)) == true)
+    }
+  }
+
   @Test("no text can end a line: every control character is read back from its escape")
   func controlCharacters() throws {
     for byte in 0..<UInt8(0x20) {
