@@ -209,7 +209,7 @@ struct WatchdogTests {
     try expectFall(third)
   }
 
-  @Test("after a stall was set back a later event counts from the clock as it is")
+  @Test("a stall counts from its last event by the clock as it is then, though set back")
   func eventAfterSettingBack() throws {
     let sidecar = try sidecar(stall: 10_000)
     _ = try sidecar.subscribe()

@@ -92,6 +92,7 @@ int main(int count, char **arguments) {
     if (!writes) {
       sqlite3_step(last);
       code = sqlite3_reset(last);
+      /* The writers have the gate meanwhile, so that each checkpoint finds commits. */
       usleep(100);
       if (code != SQLITE_OK && code != SQLITE_BUSY) break;
     }
