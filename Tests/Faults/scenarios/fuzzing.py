@@ -5,9 +5,11 @@ gives whole sessions to a sidecar. They begin with the conversations in `protoco
 code no other has reached. The short form plays the conversations, whole and mutated, to the ordinary program over pipes.
 """
 
+import collections
 import json
-import pathlib
 import re
+import subprocess
+import threading
 
 from faults import HERE, Faults, Result, check
 from nonsense import TOKENS, Talk
@@ -15,6 +17,8 @@ from nonsense import TOKENS, Talk
 ROOT = HERE.parents[1]
 LINES = 10_000_000
 SESSIONS = 300_000
+#: How many processes share the sessions. Most of a session is waiting: the system takes 6 ms to close an inotify descriptor.
+SHARES = 4
 #: The longest input, so that the fuzzers spend their time on many and not on long ones.
 LONGEST = 2_048
 PATIENCE = 4 * 3_600.0
@@ -70,7 +74,7 @@ def mutated(random, input):
 
 
 def fuzz(faults, seeds):
-    """Builds the fuzzers and runs both, side by side."""
+    """Builds the fuzzers and runs them, side by side."""
     scratch = ROOT / ".build/fuzzers"
     build = (
         "swift", "build", "--package-path", ROOT, "--scratch-path", scratch, "-c", "release", "--sanitize", "fuzzer", "--product",
@@ -81,39 +85,54 @@ def fuzz(faults, seeds):
     dictionary = faults.folder / "dictionary"
     words = [*TOKENS, *(b'"%b"' % word for word in sorted(set(re.findall(rb'"(\w+)"', b"".join(seeds)))))]
     dictionary.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in words))
-    figures = {}
+    counting = threading.Lock()
+    inputs, edges = collections.Counter(), collections.Counter()
+    corpora = {name: faults.folder / f"{name}.corpus" for name in ("LineFuzzer", "SessionFuzzer")}
 
-    def go(name, inputs, first):
+    def plant(name, pieces):
+        corpora[name].mkdir()
+        for number, piece in enumerate(pieces):
+            (corpora[name] / f"seed-{number}").write_bytes(piece)
+
+    def go(name, runs):
+        seed = faults.random.randrange(1, 2**31)
+        artifacts = f"{name}-{seed}-"
+        command = (
+            scratch / "release" / name, f"-runs={runs}", f"-max_len={LONGEST}", f"-seed={seed}", f"-dict={dictionary}", "-timeout=30",
+            "-rss_limit_mb=2048", f"-artifact_prefix={faults.folder}/{artifacts}", corpora[name],
+        )
+        # So that libFuzzer sees the end itself, and keeps the input.
+        environment = faults.environment({"SWIFT_BACKTRACE": "enable=no"})
+
         def work():
-            corpus = faults.folder / f"{name}.corpus"
-            corpus.mkdir()
-            for number, seed in enumerate(seeds):
-                pieces = [seed] if name == "SessionFuzzer" else seed.split(b"\n")
-                for part, piece in enumerate(pieces):
-                    (corpus / f"seed-{number}-{part}").write_bytes(first + piece)
-            done = faults.command(
-                scratch / "release" / name, f"-runs={inputs}", f"-max_len={LONGEST}", f"-seed={faults.random.randrange(1, 2**31)}", f"-dict={dictionary}",
-                "-timeout=30", "-rss_limit_mb=2048", f"-artifact_prefix={faults.folder}/{name}-", "-print_final_stats=1", corpus, patience=PATIENCE,
-                # So that libFuzzer sees the end itself, and keeps the input.
-                environment={"SWIFT_BACKTRACE": "enable=no"},
-            )
-            words = done.stderr.decode("utf-8", "replace")
-            found = sorted(pathlib.Path(faults.folder).glob(f"{name}-*"))
-            check(done.returncode == 0 and not found, f"{name} found {[str(path) for path in found]}: {words[-3_000:]}")
-            figures[name] = {
-                "inputs": int(re.search(r"stat::number_of_executed_units:\s*(\d+)", words)[1]),
-                "corpus": len(list(corpus.iterdir())),
-                "edges": int(re.findall(r"cov: (\d+)", words)[-1]),
-            }
+            words = collections.deque(maxlen=50)
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=faults.folder, env=environment) as fuzzer:
+                for line in fuzzer.stderr:
+                    words.append(line.decode("utf-8", "replace"))
+                    if status := re.match(rb"#(\d+)\s.*\bcov: (\d+)", line):
+                        with counting:
+                            inputs[name, seed] = int(status[1])
+                            edges[name] = max(edges[name], int(status[2]))
+                        faults.progress(f"{count('LineFuzzer'):,} inputs to the parser of lines, {count('SessionFuzzer'):,} sessions")
+            found = sorted(str(path) for path in faults.folder.glob(f"{artifacts}*"))
+            check(fuzzer.returncode == 0 and not found, f"{name} found {found}: {''.join(words)}")
         return work
 
+    def count(name):
+        with counting:
+            return sum(number for (fuzzer, _), number in inputs.items() if fuzzer == name)
+
+    plant("SessionFuzzer", seeds)
     # For lines the first byte says where they are cut.
-    with faults.in_parallel(go("LineFuzzer", LINES, b"\x20"), go("SessionFuzzer", SESSIONS, b"")) as threads:
+    plant("LineFuzzer", [b"\x20" + line for seed in seeds for line in seed.split(b"\n")])
+    with faults.in_parallel(go("LineFuzzer", LINES), *(go("SessionFuzzer", SESSIONS // SHARES) for _ in range(SHARES))) as threads:
         threads.join(patience=PATIENCE)
-    lines, sessions = figures["LineFuzzer"], figures["SessionFuzzer"]
+    counts = {name: count(name) for name in corpora}
+    corpus = {name: len(list(folder.iterdir())) for name, folder in corpora.items()}
     return Result(
-        did=f"{lines['inputs']:,} inputs to the parser of lines, {sessions['inputs']:,} sessions, both grown by libFuzzer from {len(seeds)} transcripts.",
-        held=f"No crash, no hang, as many answers as owed. The inputs that led somewhere new are {lines['corpus']:,} and {sessions['corpus']:,}; they reach "
-        f"{lines['edges']:,} and {sessions['edges']:,} edges of the code.",
-        counts=figures,
+        did=f"{counts['LineFuzzer']:,} inputs to the parser of lines, {counts['SessionFuzzer']:,} sessions, both grown by libFuzzer from {len(seeds)} "
+        "transcripts.",
+        held=f"No crash, no hang, as many answers as owed. The inputs that led somewhere new are {corpus['LineFuzzer']:,} and {corpus['SessionFuzzer']:,}; "
+        f"they reach {edges['LineFuzzer']:,} and {edges['SessionFuzzer']:,} edges of the code.",
+        counts={"inputs": counts, "corpus": corpus, "edges": dict(edges)},
     )
