@@ -187,15 +187,29 @@ public final class RenderStore {
   ///
   /// Where the log could not be synced, the commit stands in it all the same, and whoever recovers the log
   /// after a crash would take it for one that succeeded. So another one is written over it, which
-  /// changes nothing; it does so though the sync may fail again.
+  /// changes nothing.
   private func commit() throws(StoreError) {
     do throws(StoreError) {
       try statements.commit.run()
     } catch {
       rollBack()
-      try? statements.commitNothing.run()
+      do throws(StoreError) {
+        try statements.commitNothing.run()
+      } catch {
+        writeLogAgain()
+      }
       throw error
     }
+  }
+
+  /// Makes sure that a later sync brings to the disk what one that failed has not.
+  ///
+  /// The system takes what it could not write for written, and never tries again. Who recovers the log
+  /// after this process has died still reads it, appends to it, and has synced then what a power cut cuts off.
+  private func writeLogAgain() {
+    guard (try? statements.beginImmediate.run()) != nil else { return }
+    writeAheadLog.writeAgain(handle)
+    rollBack()
   }
 
   private func dataVersion() throws(StoreError) -> Int64 {
@@ -226,7 +240,8 @@ public final class RenderStore {
     }
     defer { gate.leave() }
     var pages: Int32 = 0
-    sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)
+    let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, nil)
+    if code & 0xFF == SQLITE_IOERR { writeLogAgain() }
     writeAheadLog.noteCheckpoint(at: pages)
   }
 

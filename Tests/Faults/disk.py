@@ -3,12 +3,16 @@
 `shims/disk_journal.c` writes down all that was done, in its order. `Disk` follows it up to any moment, and yields a state
 of the files that a power cut at this moment may leave: what was synced is there, and of the rest whatever is
 chosen, sector by sector. The length of a file and the entries of the folder are chosen apart from the data.
+
+After a sync that failed, the system takes what was written before it for written, and never tries again: what of it is on
+the disk is chosen then, and only what is written once more may follow (A. Rebello et al., "Can Applications Recover from fsync
+Failures?", USENIX ATC 2020).
 """
 
 import dataclasses
 import struct
 
-CREATE, UNLINK, WRITE, TRUNCATE, SYNC, SYNC_FOLDER, ANSWER = range(1, 8)
+CREATE, UNLINK, WRITE, TRUNCATE, SYNC, SYNC_FOLDER, ANSWER, FAILED_SYNC = range(1, 9)
 #: What a disk writes as a whole or not at all, in bytes.
 SECTOR = 512
 _HEADER = struct.Struct("<IIQQQ")
@@ -43,8 +47,16 @@ def read_journal(path):
 class _File:
     """What a sync has brought to the disk, and the calls since then, by their numbers."""
 
-    def __init__(self):
-        self.durable = bytearray()
+    def __init__(self, durable=b""):
+        self.durable = bytearray(durable)
+        self.pending = []
+
+    def unsynced(self):
+        """What a cut may take away, as of a Disk."""
+        return [(number, record.offset // SECTOR, -(-(record.offset + len(record.data)) // SECTOR)) for number, record in self.pending]
+
+    def fail_to_sync(self, kept):
+        self.durable = self.left(kept)
         self.pending = []
 
     def sync(self):
@@ -91,16 +103,23 @@ class _File:
 
 
 class Disk:
-    """The files at a moment of the journal. With `syncs = False` it is a disk that says that it has synced, and has not."""
+    """The files at a moment of the journal.
 
-    def __init__(self):
-        self.syncs = True
-        self._files = {}
+    - files: what is there at the start, by inode: (name, content).
+    - kept: makes of what was not synced a choice of what a sync that fails brings to the disk all the same.
+    - syncs_until: the number of the record from which on it says that it has synced, and has not; None for never.
+    """
+
+    def __init__(self, files=None, kept=lambda unsynced: everything, syncs_until=None):
+        self._kept = kept
+        self._syncs_until = syncs_until
+        self._files = {inode: _File(content) for inode, (_, content) in (files or {}).items()}
         #: By name, what stood there since the folder was synced: (number, file or None).
-        self._entries = {}
+        self._entries = {name: [(-1, self._files[inode])] for inode, (name, _) in (files or {}).items()}
 
     def apply(self, number, record):
         """Takes the next record, with its number in the journal."""
+        syncs = self._syncs_until is None or number < self._syncs_until
         if record.kind == CREATE:
             self._files[record.inode] = _File()
             self._entries.setdefault(record.data.decode(), [(-1, None)]).append((number, self._files[record.inode]))
@@ -108,9 +127,12 @@ class Disk:
             self._entries[record.data.decode()].append((number, None))
         elif record.kind in (WRITE, TRUNCATE):
             self._files[record.inode].pending.append((number, record))
-        elif record.kind == SYNC and self.syncs:
+        elif record.kind == SYNC and syncs:
             self._files[record.inode].sync()
-        elif record.kind == SYNC_FOLDER and self.syncs:
+        elif record.kind == FAILED_SYNC:
+            file = self._files[record.inode]
+            file.fail_to_sync(self._kept(file.unsynced()))
+        elif record.kind == SYNC_FOLDER and syncs:
             self._entries = {name: versions[-1:] for name, versions in self._entries.items()}
 
     def unsynced(self):
@@ -118,9 +140,7 @@ class Disk:
         None for sectors where it is an entry of the folder."""
         found = [(number, None, None) for versions in self._entries.values() for number, _ in versions[1:]]
         for file in {file for versions in self._entries.values() for _, file in versions if file}:
-            for number, record in file.pending:
-                end = record.offset + len(record.data)
-                found.append((number, record.offset // SECTOR, -(-end // SECTOR)))
+            found += file.unsynced()
         return sorted(found, key=lambda entry: entry[0])
 
     def left(self, kept):

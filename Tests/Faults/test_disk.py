@@ -3,11 +3,13 @@
 import random
 import unittest
 
-from disk import ANSWER, CHOICES, CREATE, SYNC, SYNC_FOLDER, TRUNCATE, UNLINK, WRITE, Disk, Record, choose, everything, nothing
+from disk import (
+    ANSWER, CHOICES, CREATE, FAILED_SYNC, SYNC, SYNC_FOLDER, TRUNCATE, UNLINK, WRITE, Disk, Record, choose, everything, nothing,
+)
 
 
-def disk(*records):
-    made = Disk()
+def disk(*records, **how):
+    made = Disk(**how)
     for number, (kind, inode, offset, data) in enumerate(records):
         made.apply(number, Record(kind, 1, inode, offset, data))
     return made
@@ -55,11 +57,23 @@ class DiskTest(unittest.TestCase):
         made.apply(6, Record(SYNC, 1, 7, 0, b""))
         self.assertEqual(made.left(nothing)["file"], b"a" * 100 + bytes(923) + b"b")
 
+    def test_a_sync_that_fails_leaves_what_it_happens_to_and_only_what_is_written_again_can_follow(self):
+        records = (*MADE, (WRITE, 7, 0, b"a" * 1024), (FAILED_SYNC, 7, 0, b""), (WRITE, 7, 512, b"b" * 512), (SYNC, 7, 0, b""))
+        self.assertEqual(disk(*records[:4]).left(nothing), {"file": b"a" * 1024})
+        self.assertEqual(disk(*records[:4], kept=lambda _: nothing).left(everything), {"file": b""})
+        self.assertEqual(disk(*records, kept=lambda _: nothing).left(everything), {"file": bytes(512) + b"b" * 512})
+        self.assertEqual(
+            disk(*records[:4], kept=lambda unsynced: lambda number, sector: sector is None or (number, 0, 2) in unsynced and sector == 1).left(nothing),
+            {"file": bytes(512) + b"a" * 512},
+        )
+
+    def test_what_is_there_at_the_start_is_synced(self):
+        made = disk((WRITE, 7, 1, b"b"), files={7: ("file", b"aaa"), 8: ("other", b"o")})
+        self.assertEqual(made.left(nothing), {"file": b"aaa", "other": b"o"})
+        self.assertEqual(made.left(everything), {"file": b"aba", "other": b"o"})
+
     def test_a_disk_that_does_not_sync_keeps_nothing_for_sure(self):
-        made = disk(*MADE, (WRITE, 7, 0, b"a"), (SYNC, 7, 0, b""))
-        made.syncs = False
-        for number, record in enumerate((Record(WRITE, 1, 7, 0, b"b"), Record(SYNC, 1, 7, 0, b"")), 4):
-            made.apply(number, record)
+        made = disk(*MADE, (WRITE, 7, 0, b"a"), (SYNC, 7, 0, b""), (WRITE, 7, 0, b"b"), (SYNC, 7, 0, b""), syncs_until=4)
         self.assertEqual(made.left(nothing), {"file": b"a"})
 
     def test_whatever_is_chosen_each_sector_is_one_that_was_there(self):

@@ -16,6 +16,8 @@ final class WriteAheadLog {
   private static let step: Int64 = 1 << 20
   /// So much of it is to be left for the next group, at least.
   private static let reserve: Int64 = 1 << 17
+  /// So much is read and written at once: SQLite writes less than 128 KiB, whatever it is given.
+  private static let pieceBytes = 1 << 16
   /// A page of the database and its header (sqlite.org/fileformat2.html#walformat).
   private static let frameBytes: Int64 = 4_096 + 24
 
@@ -44,19 +46,41 @@ final class WriteAheadLog {
   ///   writes there.
   func lengthenIfShort(_ connection: OpaquePointer) {
     guard isShort else { return }
+    withFile(of: connection) { file, methods in
+      guard methods.xFileSize(file, &fileBytes) == SQLITE_OK, isShort else { return }
+      let zeros = [UInt8](repeating: 0, count: Self.pieceBytes)
+      let end = fileBytes + Self.step
+      while fileBytes < end,
+        methods.xWrite(file, zeros, Int32(zeros.count), fileBytes) == SQLITE_OK
+      {
+        fileBytes += Int64(zeros.count)
+      }
+    }
+  }
+
+  /// Writes all that the file holds once more, where it stands, so that the next sync is of all of it.
+  ///
+  /// - Parameter connection: in a write transaction that has written nothing yet, so that nobody else
+  ///   writes there.
+  func writeAgain(_ connection: OpaquePointer) {
+    withFile(of: connection) { file, methods in
+      guard methods.xFileSize(file, &fileBytes) == SQLITE_OK else { return }
+      var piece = [UInt8](repeating: 0, count: Self.pieceBytes)
+      for offset in stride(from: 0, to: fileBytes, by: Self.pieceBytes) {
+        let count = Int32(min(fileBytes - offset, Int64(Self.pieceBytes)))
+        guard methods.xRead(file, &piece, count, offset) == SQLITE_OK else { return }
+        _ = methods.xWrite(file, piece, count, offset)
+      }
+    }
+  }
+
+  private func withFile(
+    of connection: OpaquePointer,
+    _ body: (UnsafeMutablePointer<sqlite3_file>, sqlite3_io_methods) -> Void
+  ) {
     var file: UnsafeMutablePointer<sqlite3_file>?
     sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
-    guard let file, let methods = file.pointee.pMethods,
-      methods.pointee.xFileSize(file, &fileBytes) == SQLITE_OK, isShort
-    else { return }
-    // SQLite writes less than 128 KiB at once, whatever it is given.
-    let zeros = [UInt8](repeating: 0, count: 1 << 16)
-    let end = fileBytes + Self.step
-    while fileBytes < end,
-      methods.pointee.xWrite(file, zeros, Int32(zeros.count), fileBytes) == SQLITE_OK
-    {
-      fileBytes += Int64(zeros.count)
-    }
+    if let file, let methods = file.pointee.pMethods?.pointee { body(file, methods) }
   }
 
   /// Whether the next group would lengthen the file, unless it will begin the log anew.

@@ -4,7 +4,8 @@ A library between the sidecars and the system writes down all that is done to th
 (`shims/disk_journal.c`). From this the state is built that a power cut at any moment may leave (`disk.py`): what was not
 synced is kept, dropped, reordered or torn at 512 bytes, and so are lengths and entries of the folder. A sidecar opens what is
 left, and the auditor judges by the answers that had left before the cut. The cuts fall into the making of a database,
-group commits of two processes, checkpoints, the beginning anew of the write-ahead log, and the closing.
+group commits of two processes, checkpoints, the beginning anew of the write-ahead log, and the closing; and again into the
+recovery of what a cut has left. In some recordings syncs fail on the way, which leave what they happen to leave.
 
 That the judge can fail is shown, too: of a disk that says it has synced, and has not, it must miss acknowledged changes.
 """
@@ -26,35 +27,44 @@ from load import Load
 
 #: How often each choice of what is kept is made.
 CHOICES = ["dropped"] * 3 + ["kept"] + ["in order"] * 2 + ["only late"] + ["some calls"] * 3 + ["some sectors"] * 3
+RECOVERY = "in the recovery from a cut"
 PLACES = (
     "while the file is made", "in a commit", "around a sync", "behind an answer", "in a checkpoint", "where the log begins anew",
-    "around an entry of the folder",
+    "around an entry of the folder", RECOVERY,
 )
+#: Of so many cuts one is followed by three others in the recovery from it.
+RECOVERED_OF = 6
 
 
 def run(faults: Faults) -> Result:
     power = Power(faults)
-    rounds, few, many = (25, 20, 60) if faults.long else (1, 5, 14)
+    rounds, few, many = (20, 20, 40) if faults.long else (1, 5, 14)
     for number in range(rounds):
         with power.recording(f"full-{number}") as recording:
             power.cut(recording, many)
             power.cut(recording, few, syncs=False)
         with power.recording(f"full-large-{number}", large=True) as recording:
             power.cut(recording, few)
+        with power.recording(f"failing-{number}", failing=True) as recording:
+            power.cut(recording, many)
         with power.recording(f"normal-{number}", normal=True) as recording:
             power.cut(recording, few)
         if faults.long:
             with power.recording(f"normal-large-{number}", normal=True, large=True) as recording:
                 power.cut(recording, few)
+            for normal in (False, True):
+                with power.recording(f"failing-large-{number}-{normal}", normal=normal, failing=True, large=True) as recording:
+                    power.cut(recording, few)
     for place in PLACES:
         check(power.places[place] > 0, f"no cut {place}")
     figures = power.figures
     places = ", ".join(f"{power.places[place]:,} {place}" for place in PLACES)
     return Result(
-        did=f"{power.places.total():,} power cuts ({places}), {figures['full cuts']:,} with FULL and {figures['normal cuts']:,} with NORMAL.",
+        did=f"{power.places.total():,} power cuts ({places}), {figures['full cuts']:,} with FULL and {figures['normal cuts']:,} with NORMAL; "
+        f"{figures['failing cuts']:,} of them in recordings in which {figures['failed syncs']:,} syncs failed.",
         held=f"With FULL all {figures['acknowledged']:,} changes that were acknowledged at a cut are there; with NORMAL {figures['lost']:,} "
-        f"of the newest are missing, and never another. Of a disk that does not sync, each of {figures['lies']:,} cuts was "
-        "found out.",
+        f"of the newest are missing, and never another. Of {figures['refused']:,} changes that a failed sync refused, none is there once "
+        f"another sync has succeeded. Of a disk that does not sync, each of {figures['lies']:,} cuts was found out.",
         counts=dict(figures),
     )
 
@@ -76,19 +86,41 @@ class Recording:
     normal: bool
     calls: list
     records: list
-    #: By call, the number of the record with which its answer had left.
-    answered: dict
+    #: By call, the number of the record from which on its outcome is known for sure.
+    known: dict
     #: The log of changes at the end.
     log: list
-    #: By place, the moments to cut at: a cut at n is before record n.
+    #: By place, the moments to cut at.
     moments: dict
+    #: Whether syncs failed on the way.
+    failing: bool
 
     def __post_init__(self):
-        self.unanswered = {call: Call(call.connection, call.number, call.method, call.params, call.called) for call in self.calls}
+        self.in_flight = {call: Call(call.connection, call.number, call.method, call.params, call.called) for call in self.calls}
 
     def calls_at(self, moment):
         """The calls as they were known at a moment: what had not been answered then was in flight."""
-        return [call if self.answered.get(call, moment) < moment else self.unanswered[call] for call in self.calls]
+        return [call if self.known.get(call, moment) < moment else self.in_flight[call] for call in self.calls]
+
+
+@dataclasses.dataclass
+class Cut:
+    """The power fails before a record of a recording."""
+
+    recording: Recording
+    moment: int
+    place: str
+    #: What is kept, as disk.CHOICES has it.
+    choice: str
+    syncs: bool
+    random: randomness.Random
+
+    def __str__(self):
+        return f"a cut {self.place}, before call {self.moment} of {self.recording.database}, with what was not synced {self.choice}"
+
+    def left(self, model):
+        """The files that it leaves of a model that is at its moment."""
+        return model.left(disk.choose(self.choice, self.random, model.unsynced()))
 
 
 class Power:
@@ -105,13 +137,24 @@ class Power:
 
     # Recording
 
-    def recording(self, name, normal=False, large=False):
-        return _Discarding(self, self.record(f"{name}.sqlite", normal, large))
+    def recording(self, name, **kind):
+        return _Discarding(self, self.record(f"{name}.sqlite", **kind))
 
-    def record(self, database, normal, large):
+    def journaling(self, database):
+        """The environment of sidecars whose work on a database is written down, and where."""
         path = os.path.realpath(self.faults.folder / database)
         journal = self.faults.folder / f"{database}.journal"
-        environment = {"LD_PRELOAD": self.shim, "FAULTS_DATABASE": path, "FAULTS_JOURNAL": journal}
+        return {"LD_PRELOAD": self.shim, "FAULTS_DATABASE": path, "FAULTS_JOURNAL": journal}, journal
+
+    def record(self, database, normal=False, large=False, failing=False):
+        path = self.faults.folder / database
+        environment, journal = self.journaling(database)
+        if failing:
+            # Two in a row fail what was to undo the first, too.
+            length = self.random.choice((1, 2))
+            environment["FAULTS_FAILING_SYNCS"] = f"{length + self.random.randint(1, 4)} {length}"
+        # Small groups make more commits of as many changes, and so more syncs that can fail.
+        windows = (1, 2, 8) if failing else (2, 16, 64)
         arguments = ("--synchronous", "normal") if normal else ()
 
         def start(count):
@@ -127,41 +170,78 @@ class Power:
             close(sidecars)
         else:
             sidecars = start(2)
-            self.drive(sidecars, Load, 40)
+            self.drive(sidecars, Load, 40, windows)
             kill(sidecars, journal)
             for count in (2, 1):
                 sidecars = start(count)
-                self.drive(sidecars, Load, 60)
+                self.drive(sidecars, Load, 60, windows)
                 close(sidecars)
         calls = self.faults.calls(database)
         self.faults.audit(database)
-        records = disk.read_journal(journal)
-        journal.unlink()
-        self.check_model(path, records)
-        names = {sidecar.pid: sidecar.name for sidecar in self.faults.sidecars}
-        return Recording(database, normal, calls, records, answers(records, calls, names), log_of(path), moments(records, database))
+        records = self.read(journal)
+        recording = Recording(database, normal, calls, records, self.outcomes(records, calls), log_of(path), moments(records, database), failing)
+        if failing:
+            failed = sum(record.kind == disk.FAILED_SYNC for record in records)
+            check(failed > 0, "no sync failed")
+            self.figures["failed syncs"] += failed
+            self.figures["refused"] += sum(call.kind == "storeUnavailable" for call in calls)
+        return recording
 
-    def drive(self, sidecars, kind, count, until=None):
+    def drive(self, sidecars, kind, count, windows=(2, 16, 64), until=None):
         self.drives += 1
-        windows = [self.random.choice((2, 16, 64)) for _ in sidecars]
+        chosen = [self.random.choice(windows) for _ in sidecars]
         # Names of their own, because actors and keys are made of them.
         loads = [kind(self.random, [f"r{n}" for n in range(40)], f"{sidecar.name}.{self.drives}", reading=0.05) for sidecar in sidecars]
         with self.faults.in_parallel(
             *(
                 lambda load=load, sidecar=sidecar, window=window: load.drive(sidecar, count, window, until)
-                for load, sidecar, window in zip(loads, sidecars, windows)
+                for load, sidecar, window in zip(loads, sidecars, chosen)
             )
         ):
             pass
 
-    def check_model(self, path, records):
-        """Without a cut, the journal yields the very files: nothing that was done to them is missing in it."""
-        model = disk.Disk()
+    def read(self, journal, before=None):
+        """The records of a journal. Without a cut they yield the very files: nothing that was done to them is missing."""
+        records = disk.read_journal(journal)
+        journal.unlink()
+        model = disk.Disk(before)
         for number, record in enumerate(records):
             model.apply(number, record)
         for name, content in model.left(disk.everything).items():
-            with open(os.path.join(os.path.dirname(path), name), "rb") as file:
-                check(file.read() == content, f"{name} is not what its journal says: a call is missing in it")
+            check((journal.parent / name).read_bytes() == content, f"{name} is not what its journal says: a call is missing in it")
+        return records
+
+    def outcomes(self, records, calls):
+        """By call, the number of the record from which on its outcome is known.
+
+        It is the end of its answer. Of what a failed sync refused, which may be on the disk all the same, it is the next sync that
+        brings to the disk what was written over it.
+        """
+        names = {sidecar.pid: sidecar.name for sidecar in self.faults.sidecars}
+        by_number = {(call.connection, call.number): call for call in calls}
+        rests = collections.defaultdict(bytes)
+        known = {}
+        # By process, the file whose sync failed last; by such a file, what it may still hold; the files that were written since.
+        failed, open_calls, written = {}, {}, set()
+        for number, record in enumerate(records):
+            if record.kind == disk.FAILED_SYNC:
+                failed[record.process] = record.inode
+                open_calls.setdefault(record.inode, [])
+                written.discard(record.inode)
+            elif record.kind == disk.WRITE:
+                written.add(record.inode)
+            elif record.kind == disk.SYNC and record.inode in written:
+                known |= dict.fromkeys(open_calls.pop(record.inode, ()), number)
+            elif record.kind == disk.ANSWER:
+                *lines, rests[record.process] = (rests[record.process] + record.data).split(b"\n")
+                for line in lines:
+                    call = by_number.pop((names[record.process], json.loads(line)["id"]))
+                    if call.kind == "storeUnavailable" and failed.get(record.process) in open_calls:
+                        open_calls[failed[record.process]].append(call)
+                    else:
+                        known[call] = number
+        check(not by_number, f"answers are not in the journal: {list(by_number.values())[:3]}")
+        return known
 
     # Cutting
 
@@ -171,76 +251,92 @@ class Power:
             cuts = [self.choose_moment(recording.moments) for _ in range(count)]
         else:
             # The disk lies from the first answer on, and all that it has not synced is gone at a cut many answers later.
-            lies_from = min(recording.answered.values())
             answers = recording.moments["behind an answer"]
-            cuts = [("behind an answer", moment) for moment in self.random.choices(answers[len(answers) // 2 :], k=count)]
-        model = disk.Disk()
-        waiting = sorted(((moment, place) for place, moment in cuts), reverse=True)
+            cuts = [(moment, "behind an answer") for moment in self.random.choices(answers[len(answers) // 2 :], k=count)]
+        model = disk.Disk(kept=self.choose_kept, syncs_until=None if syncs else min(recording.known.values()))
         with concurrent.futures.ThreadPoolExecutor(2) as workers:
             judging = collections.deque()
-            for moment, record in enumerate([*recording.records, None]):
-                if not syncs and moment == lies_from:
-                    model.syncs = False
-                while waiting and waiting[-1][0] == moment:
-                    _, place = waiting.pop()
-                    choice = self.random.choice(CHOICES) if syncs else "dropped"
-                    files = model.left(disk.choose(choice, randomness.Random(self.random.getrandbits(64)), model.unsynced()))
-                    self.count += 1
-                    judging.append(workers.submit(self.judge, recording, f"cut-{self.count}.sqlite", moment, choice, place, files, syncs))
-                    if len(judging) > 3:
-                        judging.popleft().result()
-                    self.faults.progress(f"{self.count:,} cuts")
-                if record:
-                    model.apply(moment, record)
+            for moment, place in follow(model, recording.records, cuts):
+                choice = self.random.choice(CHOICES) if syncs else "dropped"
+                cut = Cut(recording, moment, place, choice, syncs, randomness.Random(self.random.getrandbits(64)))
+                self.count += 1
+                judging.append(workers.submit(self.judge, cut, f"cut-{self.count}.sqlite", cut.left(model), syncs and self.count % RECOVERED_OF == 0))
+                if len(judging) > 3:
+                    judging.popleft().result()
+                self.faults.progress(f"{self.count:,} cuts")
             for judged in judging:
                 judged.result()
+
+    def choose_kept(self, unsynced):
+        """What a sync that fails brings to the disk all the same."""
+        return disk.choose(self.random.choice(CHOICES), randomness.Random(self.random.getrandbits(64)), unsynced)
 
     def choose_moment(self, moments):
         # The place that had the fewest, so that each has its share, though one has a thousand times the moments of another.
         place = min(sorted(moments), key=lambda place: (self.places[place], self.random.random()))
         self.places[place] += 1
-        return place, self.random.choice(moments[place])
+        return self.random.choice(moments[place]), place
 
-    def judge(self, recording, database, moment, choice, place, files, syncs):
+    def judge(self, cut, database, files, cutting_recovery):
         """Has a sidecar open what a cut has left, and the auditor say whether it should be so."""
+        recording = cut.recording
         path = self.faults.folder / database
-        write(files, recording.database, path)
-        what = f"a cut {place}, before call {moment} of {recording.database}, with what was not synced {choice}"
-        known = recording.calls_at(moment)
-        findings, rows = self.findings(recording, database, known)
+        before = write(files, recording.database, path)
+        known = recording.calls_at(cut.moment)
+        environment, journal = self.journaling(database) if cutting_recovery else (None, None)
+        findings, rows = self.findings(recording, database, known, environment)
         newest = max((call.result["seq"] for call in known if call.succeeded and call.method in ("transition", "regenerate")), default=0)
-        lost = max(0, newest - len(rows))
-        if not syncs:
-            check(findings, f"{what}: the disk did not sync, and nobody misses anything")
+        if not cut.syncs:
+            check(findings, f"{cut}: the disk did not sync, and nobody misses anything")
         elif findings:
             write(files, recording.database, path)
-            self.faults.fail_with(f"{what} (the files before they were opened: {path})", findings)
+            self.faults.fail_with(f"{cut} (the files before they were opened: {path})", findings)
         with self.counting:
-            if not syncs:
+            if not cut.syncs:
                 self.figures["lies"] += 1
             elif recording.normal:
                 self.figures["normal cuts"] += 1
-                self.figures["lost"] += lost
+                self.figures["lost"] += max(0, newest - len(rows))
             else:
                 self.figures["full cuts"] += 1
                 self.figures["acknowledged"] += newest
+            self.figures["failing cuts"] += recording.failing
+        if cutting_recovery:
+            self.cut_recovery(cut, database, known, before, journal)
         self.faults.remove(database)
         for name in os.listdir(self.faults.folder):
             if name.startswith(f"{database}-"):
                 os.remove(self.faults.folder / name)
 
-    def findings(self, recording, database, known):
+    def cut_recovery(self, cut, database, known, before, journal):
+        """Cuts the power again at moments of what a sidecar did to the files that a cut had left."""
+        records = self.read(journal, before)
+        calls = self.faults.calls(database)
+        outcomes = {call: -1 for call in known} | self.outcomes(records, calls)
+        recovery = Recording(
+            database, cut.recording.normal, [*known, *calls], records, outcomes, log_of(self.faults.folder / database), {}, cut.recording.failing
+        )
+        model = disk.Disk(before)
+        moments = [(moment, RECOVERY) for moment in cut.random.choices(range(len(records) + 1), k=3)]
+        for number, (moment, place) in enumerate(follow(model, records, moments)):
+            again = Cut(recovery, moment, place, cut.random.choice(CHOICES), True, cut.random)
+            self.judge(again, f"{database.removesuffix('.sqlite')}-{number}.sqlite", again.left(model), False)
+            with self.counting:
+                self.places[RECOVERY] += 1
+
+    def findings(self, recording, database, known, environment):
         """(what is wrong with what a cut has left, the log of changes that was left)."""
-        sidecar = self.faults.sidecar(database)
+        sidecar = self.faults.sidecar(database, environment=environment)
         try:
-            sidecar.result("transition", {"id": "after the cut", "event": "start", "actor": "after the cut"})
+            sidecar.result("transition", {"id": f"after {database}", "event": "start", "actor": f"after {database}"})
             sidecar.close()
         except CheckFailed as error:
             sidecar.discard()
             return [f"it is not opened, or takes no change: {error}"], []
         rows = log_of(self.faults.folder / database)[:-1]
         findings = self.faults.judge(database, known, lost=recording.normal).findings
-        if rows != recording.log[: len(rows)]:
+        # What a failed sync refused may be there, which the auditor judges.
+        if not recording.failing and rows != recording.log[: len(rows)]:
             findings.append(f"the log of {len(rows)} changes is not the beginning of the one of {len(recording.log)}")
         return findings, rows
 
@@ -279,10 +375,23 @@ def kill(sidecars, journal):
 
 
 def write(files, name, path):
-    """Writes the files of a database of this name under another one."""
+    """Writes the files of a database of this name under another one. Returns them by inode: (name, content)."""
+    written = {}
     for file, content in files.items():
-        with open(f"{path}{file.removeprefix(name)}", "wb") as out:
-            out.write(content)
+        copy = path.with_name(path.name + file.removeprefix(name))
+        copy.write_bytes(content)
+        written[copy.stat().st_ino] = (copy.name, content)
+    return written
+
+
+def follow(model, records, cuts):
+    """Takes a model of the disk through all records, and yields each (moment, place) when it is there."""
+    waiting = sorted(cuts, reverse=True)
+    for moment, record in enumerate([*records, None]):
+        while waiting and waiting[-1][0] == moment:
+            yield waiting.pop()
+        if record:
+            model.apply(moment, record)
 
 
 def log_of(path):
@@ -301,24 +410,8 @@ def log_of(path):
                 os.remove(f"{copy}{end}")
 
 
-def answers(records, calls, names):
-    """By call, the number of the record that ends its answer."""
-    by_number = {(call.connection, call.number): call for call in calls}
-    rests = collections.defaultdict(bytes)
-    found = {}
-    for number, record in enumerate(records):
-        if record.kind != disk.ANSWER:
-            continue
-        *lines, rests[record.process] = (rests[record.process] + record.data).split(b"\n")
-        for line in lines:
-            found[by_number[names[record.process], json.loads(line)["id"]]] = number
-    for call in calls:
-        check(call in found, f"an answer is not in the journal: {call}")
-    return found
-
-
 def moments(records, database):
-    """By place, the moments to cut at."""
+    """By place, the moments to cut at: a cut at n is before record n."""
     found = collections.defaultdict(list)
     names = {}
     first_answer = next(number for number, record in enumerate(records) if record.kind == disk.ANSWER)
@@ -331,7 +424,7 @@ def moments(records, database):
             found["while the file is made"].append(number)
         elif record.kind in (disk.CREATE, disk.UNLINK, disk.SYNC_FOLDER):
             found["around an entry of the folder"] += [number, number + 1]
-        elif record.kind == disk.SYNC:
+        elif record.kind in (disk.SYNC, disk.FAILED_SYNC):
             found["around a sync"] += [number, number + 1]
         elif record.kind == disk.ANSWER:
             found["behind an answer"].append(number + 1)

@@ -3,7 +3,10 @@
    FAULTS_JOURNAL names the journal, FAULTS_DATABASE the database. Each call and its record are one step for all
    processes that have the same journal, so its order is the order in which things took place: a write that stands before a sync had
    ended before that sync began, and an answer that stands behind it came after it. The lock file and the shared memory are left
-   out: the one is empty, the other is made anew after a power cut. */
+   out: the one is empty, the other is made anew after a power cut.
+
+   With FAULTS_FAILING_SYNCS="PERIOD LENGTH", once a process has answered anything, of each PERIOD syncs of its files the last LENGTH
+   fail with EIO and bring nothing to the disk. */
 
 #define _GNU_SOURCE
 #include "database_files.h"
@@ -14,7 +17,7 @@
 #include <sys/file.h>
 #include <sys/uio.h>
 
-enum { CREATE = 1, UNLINK, WRITE, TRUNCATE, SYNC, SYNC_FOLDER, ANSWER };
+enum { CREATE = 1, UNLINK, WRITE, TRUNCATE, SYNC, SYNC_FOLDER, ANSWER, FAILED_SYNC };
 
 /* Before the data of a record: bytes that were written, or the name of a file. */
 struct record {
@@ -29,6 +32,8 @@ struct record {
 static int journal = -1;
 static struct stat answers;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int has_answered;
+static unsigned period, length, syncs;
 
 static int (*real_unlink)(const char *);
 
@@ -38,6 +43,11 @@ static void begin(void) {
   find_real_calls();
   read_database_path();
   fstat(1, &answers);
+  const char *failing = getenv("FAULTS_FAILING_SYNCS");
+  if (failing && (sscanf(failing, "%u %u", &period, &length) != 2 || length >= period)) {
+    dprintf(2, "FAULTS_FAILING_SYNCS is no period with a length below it\n");
+    _exit(70);
+  }
   journal = real_open(setting("FAULTS_JOURNAL"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (journal < 0) {
     dprintf(2, "the journal cannot be opened\n");
@@ -124,6 +134,7 @@ ssize_t write(int descriptor, const void *data, size_t size) {
   off64_t offset = kind == WRITE ? lseek64(descriptor, 0, SEEK_CUR) : 0;
   ssize_t count = real_write(descriptor, data, size);
   if (count > 0) append(kind, inode_of(descriptor), offset, data, count);
+  if (count > 0 && kind == ANSWER) has_answered = 1;
   leave();
   return count;
 }
@@ -154,6 +165,12 @@ static int synced(int descriptor, int isData) {
   int kind = kind_of(descriptor);
   if (kind == OTHER) return sync(descriptor);
   enter();
+  if (kind == DATABASE_FILE && period && has_answered && syncs++ % period >= period - length) {
+    append(FAILED_SYNC, inode_of(descriptor), 0, 0, 0);
+    leave();
+    errno = EIO;
+    return -1;
+  }
   int result = sync(descriptor);
   if (result == 0) append(kind == DATABASE_FOLDER ? SYNC_FOLDER : SYNC, inode_of(descriptor), 0, 0, 0);
   leave();
