@@ -245,6 +245,7 @@ public final class Sidecar {
   /// Tells the subscriptions of what was just committed here, where nothing stands in the way; else
   /// `tellChanges` comes to it in the log.
   func tell(_ changes: [Change]) {
+    session.feed.hear(of: changes)
     guard !responses.isInsideBatch, hasRoomForNotifications else { return }
     session.feed.advance(over: changes, &responses)
     flush()

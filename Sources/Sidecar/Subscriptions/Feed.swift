@@ -97,10 +97,14 @@ final class Feed {
 
   // MARK: - Telling
 
+  /// Hears of changes just committed here: they wait from now on, told or not.
+  func hear(of changes: [Change]) {
+    if let last = changes.last { head = max(head, last.seq) }
+  }
+
   /// Tells of changes just committed here, if the feed stands right before them; else it will come
   /// to them in the log.
   func advance(over changes: [Change], _ responses: inout ResponseWriter) {
-    if let last = changes.last { head = max(head, last.seq) }
     guard !subscriptions.isEmpty, let first = changes.first, first.seq == position + 1 else {
       return
     }
