@@ -5,6 +5,7 @@ public final class MemoryHost: @unchecked Sendable {
   private var receiver: LineReceiver
   private let outbox: Outbox
   private var unread: ArraySlice<UInt8> = []
+  private var takenOfUnread = 0
 
   init(_ connection: Connection, maximumLineBytes: Int, readingParams: @escaping ParamsReading) {
     receiver = LineReceiver(
@@ -35,13 +36,21 @@ public final class MemoryHost: @unchecked Sendable {
     while true {
       if let newline = unread.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: unread[..<newline], as: UTF8.self)
+        noteTaken(unread[...newline].count)
+        takenOfUnread = 0
         unread = unread[(newline + 1)...]
         return line
       }
+      noteTaken(unread.count)
       guard let bytes = outbox.next() else { return nil }
       unread += bytes
-      outbox.noteWritten(bytes.count)
     }
+  }
+
+  /// Of what is unread so many bytes count as taken: what was handed out, and a piece whose end is to come.
+  private func noteTaken(_ count: Int) {
+    outbox.noteWritten(count - takenOfUnread)
+    takenOfUnread = count
   }
 }
 

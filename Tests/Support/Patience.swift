@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 
 /// Something did not come for so long that it never will.
 public struct TookTooLong: Error, CustomStringConvertible {
@@ -20,7 +20,7 @@ public struct Unexpected: Error, CustomStringConvertible {
 ///
 /// No test passes or fails by how long something takes: the limit is far beyond all of it.
 public enum Patience {
-  static let limit = Duration.seconds(120)
+  static let limit = Duration.seconds(300)
 
   /// Runs a body that waits.
   ///
@@ -32,10 +32,17 @@ public enum Patience {
     giveUp: @escaping @Sendable () -> Void,
     _ body: () throws -> Result
   ) throws -> Result {
-    let number = AlarmClock.shared.set(after: limit, giveUp)
+    let number = AlarmClock.shared.set(giveUp)
     let result = Swift.Result { try body() }
     guard AlarmClock.shared.cancel(number) else { throw TookTooLong(what: what) }
     return try result.get()
+  }
+}
+
+extension Date {
+  /// When a wait that begins now counts as one for ever.
+  public static var whenPatienceEnds: Date {
+    Date(timeIntervalSinceNow: Patience.limit / .seconds(1))
   }
 }
 
@@ -57,11 +64,11 @@ private final class AlarmClock: @unchecked Sendable {
     thread.start()
   }
 
-  func set(after limit: Duration, _ ring: @escaping @Sendable () -> Void) -> Int {
+  func set(_ ring: @escaping @Sendable () -> Void) -> Int {
     condition.withLock {
       lastNumber += 1
       if alarms.isEmpty { condition.broadcast() }
-      alarms[lastNumber] = (Date(timeIntervalSinceNow: limit / .seconds(1)), ring)
+      alarms[lastNumber] = (.whenPatienceEnds, ring)
       return lastNumber
     }
   }
@@ -100,7 +107,7 @@ final class Latch: @unchecked Sendable {
   }
 
   func wait(for what: String) throws {
-    let deadline = Date(timeIntervalSinceNow: Patience.limit / .seconds(1))
+    let deadline = Date.whenPatienceEnds
     try condition.withLock {
       while !isOpen {
         guard condition.wait(until: deadline) || isOpen else { throw TookTooLong(what: what) }

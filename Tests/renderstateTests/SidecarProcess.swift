@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import JSON
+import Support
 
 /// The real program as a process, over real pipes, driven from a test.
 ///
@@ -62,9 +63,6 @@ final class SidecarProcess: @unchecked Sendable {
     let description: String
   }
 
-  /// What a wait may take before it counts as a defect, in seconds.
-  static let patience: TimeInterval = 60
-
   /// The program under test.
   static let binary: String = {
     if let named = ProcessInfo.processInfo.environment["RENDERSTATE_BIN"] { return named }
@@ -112,20 +110,20 @@ final class SidecarProcess: @unchecked Sendable {
   }
 
   func send(bytes: [UInt8]) throws {
-    let deadline = Date(timeIntervalSinceNow: Self.patience)
+    let deadline = Date.whenPatienceEnds
     var written = 0
     while written < bytes.count {
-      let count = bytes.withUnsafeBytes { bytes in
-        Glibc.write(input, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+      let (count, error) = bytes.withUnsafeBytes { bytes in
+        (Glibc.write(input, bytes.baseAddress.map { $0 + written }, bytes.count - written), errno)
       }
       if count > 0 {
         written += count
-      } else if errno == EAGAIN {
+      } else if error == EAGAIN {
         guard deadline.timeIntervalSinceNow > 0 else { throw trouble("stdin takes nothing") }
         var polled = pollfd(fd: input, events: Int16(POLLOUT), revents: 0)
         _ = poll(&polled, 1, 1_000)
-      } else if errno != EINTR {
-        throw trouble("stdin cannot be written: \(String(cString: strerror(errno)))")
+      } else if error != EINTR {
+        throw trouble("stdin cannot be written: \(String(cString: strerror(error)))")
       }
     }
   }
@@ -384,7 +382,7 @@ private final class Mailbox: @unchecked Sendable {
   private var exitStatus: SidecarProcess.Exit?
 
   private func wait<Value>(_ value: () -> Value?) -> Wait<Value> {
-    let deadline = Date(timeIntervalSinceNow: SidecarProcess.patience)
+    let deadline = Date.whenPatienceEnds
     return condition.withLock {
       while true {
         if let value = value() { return .came(value) }
