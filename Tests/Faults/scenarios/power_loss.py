@@ -150,9 +150,9 @@ class Power:
         path = self.faults.folder / database
         environment, journal = self.journaling(database)
         if failing:
-            # Two in a row fail what was to undo the first, too.
-            length = self.random.choice((1, 2))
-            environment["FAULTS_FAILING_SYNCS"] = f"{length + self.random.randint(1, 4)} {length}"
+            # Two in a row fail what was to undo the first, too. A large log is to be begun anew, for which some have to succeed.
+            period, length = (self.random.randint(6, 12), 1) if large else (self.random.randint(3, 7), self.random.choice((1, 2)))
+            environment["FAULTS_FAILING_SYNCS"] = f"{period} {length}"
         # Small groups make more commits of as many changes, and so more syncs that can fail.
         windows = (1, 2, 8) if failing else (2, 16, 64)
         arguments = ("--synchronous", "normal") if normal else ()

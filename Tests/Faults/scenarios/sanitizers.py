@@ -16,7 +16,16 @@ FINDING = re.compile(r"^.*(?:ERROR: AddressSanitizer|WARNING: ThreadSanitizer|ER
 
 
 def run(faults: Faults) -> Result:
-    tests = {name: suite(faults, name) for name in ("address", "thread")}
+    tests = {}
+
+    def go(name):
+        def work():
+            tests[name] = suite(faults, name)
+        return work
+
+    # Most of the time the tests wait.
+    with faults.in_parallel(go("address"), go("thread")) as threads:
+        threads.join(patience=PATIENCE)
     return Result(
         did=f"The Swift suite under address and thread sanitizer: {tests['address']:,} and {tests['thread']:,} tests.",
         held="No finding.",

@@ -5,7 +5,7 @@
    ended before that sync began, and an answer that stands behind it came after it. The lock file and the shared memory are left
    out: the one is empty, the other is made anew after a power cut.
 
-   With FAULTS_FAILING_SYNCS="PERIOD LENGTH", once a process has answered anything, of each PERIOD syncs of its files the last LENGTH
+   With FAULTS_FAILING_SYNCS="PERIOD LENGTH", once a process has answered anything, of each PERIOD syncs of its files the first LENGTH
    fail with EIO and bring nothing to the disk. */
 
 #define _GNU_SOURCE
@@ -165,7 +165,7 @@ static int synced(int descriptor, int isData) {
   int kind = kind_of(descriptor);
   if (kind == OTHER) return sync(descriptor);
   enter();
-  if (kind == DATABASE_FILE && period && has_answered && syncs++ % period >= period - length) {
+  if (kind == DATABASE_FILE && period && has_answered && syncs++ % period < length) {
     append(FAILED_SYNC, inode_of(descriptor), 0, 0, 0);
     leave();
     errno = EIO;
