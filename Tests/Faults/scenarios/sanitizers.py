@@ -2,6 +2,10 @@
 
 The whole Swift suite, and the programs that it starts, are built and run under address sanitizer, and again under thread
 sanitizer. Each takes a build of its own, so this is part of the long form only.
+
+The thread sanitizer does not see `Synchronization.Mutex`, which waits by futex(2) within a library that is not instrumented:
+it tells of a race wherever one guards something, also in ten lines that count right. So nothing is told of the
+sources that have one. The queues between the threads of a sidecar are guarded by conditions, which it sees.
 """
 
 import re
@@ -11,8 +15,11 @@ from faults import HERE, Faults, Result, check
 LONG_ONLY = True
 ROOT = HERE.parents[1]
 PATIENCE = 4 * 3_600.0
+#: Tests of programs that may write small files only: the thread sanitizer maps a file of its own at the start of each, and then
+#: ends it by SIGBUS.
+SKIPPED = {"address": (), "thread": ("BackupTests/fileSizeLimit", "TransferTests/endedImport", "BenchTests/fullDisk")}
 #: What a sanitizer says of a finding, whatever else the tests print.
-FINDING = re.compile(r"^.*(?:ERROR: AddressSanitizer|WARNING: ThreadSanitizer|ERROR: LeakSanitizer|SUMMARY: \w+Sanitizer).*$", re.MULTILINE)
+FINDING = re.compile(r"^.*(?:(?:ERROR|WARNING): \w+Sanitizer|SUMMARY: \w+Sanitizer).*$", re.MULTILINE)
 
 
 def run(faults: Faults) -> Result:
@@ -28,7 +35,7 @@ def run(faults: Faults) -> Result:
         threads.join(patience=PATIENCE)
     return Result(
         did=f"The Swift suite under address and thread sanitizer: {tests['address']:,} and {tests['thread']:,} tests.",
-        held="No finding.",
+        held=f"No finding. {len(SKIPPED['thread'])} tests cannot run under the thread sanitizer, and {len(mutexes())} sources are left out of it.",
         counts=tests,
     )
 
@@ -36,14 +43,18 @@ def run(faults: Faults) -> Result:
 def suite(faults, name):
     """Runs the suite under a sanitizer; returns how many tests passed."""
     reports = faults.folder / f"{name}.report"
+    suppressions = faults.folder / f"{name}.suppressions"
+    suppressions.write_text("".join(f"race:{source}\n" for source in mutexes()))
     environment = {
         # The programs that the tests start write theirs into files: a test may throw their stderr away. What was freed is
         # kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at the end of a
         # process is no leak.
-        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}", "TSAN_OPTIONS": f"log_path={reports}",
+        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}", "TSAN_OPTIONS": f"log_path={reports}:suppressions={suppressions}",
     }
+    skipping = [word for test in SKIPPED[name] for word in ("--skip", test)]
     done = faults.command(
-        "swift", "test", "--package-path", ROOT, "--scratch-path", ROOT / f".build/{name}", "--sanitize", name, environment=environment, patience=PATIENCE
+        "swift", "test", "--package-path", ROOT, "--scratch-path", ROOT / f".build/{name}", "--sanitize", name, *skipping, environment=environment,
+        patience=PATIENCE,
     )
     output = (done.stdout + done.stderr).decode("utf-8", "replace")
     (faults.folder / f"{name}.output").write_text(output)
@@ -53,3 +64,9 @@ def suite(faults, name):
     failed = re.findall(r"^.*(?:recorded an issue|\berror:).*$", output, re.MULTILINE)
     check(done.returncode == 0, f"the suite fails under {name} sanitizer, see {name}.output: {failed[:10]}")
     return sum(int(count) for count in re.findall(r"Test run with (\d+) tests", output))
+
+
+def mutexes():
+    """The sources in which a Mutex guards something."""
+    sources = (path for folder in ("Sources", "Tests") for path in (ROOT / folder).rglob("*.swift"))
+    return sorted(str(path.relative_to(ROOT)) for path in sources if re.search(r"\bMutex[<(]", path.read_text()))
