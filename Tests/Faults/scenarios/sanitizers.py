@@ -9,6 +9,7 @@ sources that have one. The queues between the threads of a sidecar are guarded b
 """
 
 import re
+import shutil
 
 from faults import HERE, Faults, Result, check
 
@@ -45,11 +46,15 @@ def suite(faults, name):
     reports = faults.folder / f"{name}.report"
     suppressions = faults.folder / f"{name}.suppressions"
     suppressions.write_text("".join(f"race:{source}\n" for source in mutexes()))
+    symbolizer = shutil.which("llvm-symbolizer")
+    check(symbolizer, "llvm-symbolizer is not on PATH; it is part of LLVM, and without it no source is named")
     environment = {
         # The programs that the tests start write theirs into files: a test may throw their stderr away. What was freed is
         # kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at the end of a
         # process is no leak.
-        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}", "TSAN_OPTIONS": f"log_path={reports}:suppressions={suppressions}",
+        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}",
+        # Some tests start programs without the PATH on which the symbolizer is.
+        "TSAN_OPTIONS": f"log_path={reports}:suppressions={suppressions}:external_symbolizer_path={symbolizer}",
     }
     skipping = [word for test in SKIPPED[name] for word in ("--skip", test)]
     done = faults.command(
