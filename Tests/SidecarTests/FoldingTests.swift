@@ -169,6 +169,27 @@ struct FoldingTests {
     #expect(names.allSatisfy { told[$0] == count })
   }
 
+  @Test("a host that asks faster than it reads hears every change of its own, too")
+  func slowlyReadingHost() throws {
+    let sidecar = try MemorySidecar(folder)
+    _ = try sidecar.subscribe()
+    let count = 12_500
+    sidecar.sendInBackground(
+      (1...count).map {
+        let event = $0 == 1 ? "start" : "progress"
+        return request("transition", #"{"id":"a","event":"\#(event)"}"#, id: $0 + 10)
+      }
+    )
+    var heard: Int64 = 0
+    while heard < count {
+      // Reading a line as JSON takes longer than answering a request.
+      let message = try sidecar.receive()
+      guard let params = message["params"] else { continue }
+      heard += 1
+      try #require(params["change", "seq"] == .integer(heard))
+    }
+  }
+
   @Test("renders that end in what is folded end the subscription behind it")
   func untilTerminal() throws {
     let sidecar = try MemorySidecar(folder)
