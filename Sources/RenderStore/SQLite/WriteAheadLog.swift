@@ -38,9 +38,8 @@ final class WriteAheadLog {
   /// Makes the file longer than it has to be: a commit that lengthens it takes about twice as long to
   /// reach the disk, at least on ext4.
   ///
-  /// Zeros are written behind its end: no frame begins so, and whoever reads the log stops there. It is
-  /// done by SQLite's own handle, because a second one would drop its locks when closed. On a full disk
-  /// nothing is gained and nothing is lost.
+  /// Zeros are written behind its end: no frame begins so, and whoever reads the log stops there. On a
+  /// full disk nothing is gained and nothing is lost.
   ///
   /// - Parameter connection: in a write transaction that has written nothing yet, so that nobody else
   ///   writes there.
@@ -74,6 +73,7 @@ final class WriteAheadLog {
     }
   }
 
+  /// Hands out SQLite's own handle: a second one would drop its locks when closed.
   private func withFile(
     of connection: OpaquePointer,
     _ body: (UnsafeMutablePointer<sqlite3_file>, sqlite3_io_methods) -> Void
