@@ -251,7 +251,7 @@ struct OpeningTests {
     #expect(try store.apply(start, at: Bench.noon).change?.version == 3)
     let all = Timestamp(milliseconds: .max)
     var pruning = try Pruning(store, PruningLimits(finished: all, progress: all))
-    #expect(try pruning.step().isLast)
+    while try !pruning.step().isLast {}
     #expect(pruning.count.renders == 1)
     store.close()
 
