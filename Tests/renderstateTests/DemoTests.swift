@@ -218,7 +218,10 @@ private final class DemoRun {
         atPath: "/proc/\(process)/cwd"
       )
       let command = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
-      #expect(directory?.contains(folder) != true && command?.contains(folder) != true)
+      #expect(
+        directory?.contains(folder) != true && command?.contains(folder) != true,
+        "process \(process) is left: \(command ?? "")"
+      )
     }
   }
 }

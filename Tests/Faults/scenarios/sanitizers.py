@@ -46,8 +46,7 @@ def suite(faults, name):
     reports = faults.folder / f"{name}.report"
     suppressions = faults.folder / f"{name}.suppressions"
     suppressions.write_text("".join(f"race:{source}\n" for source in mutexes()))
-    symbolizer = shutil.which("llvm-symbolizer")
-    check(symbolizer, "llvm-symbolizer is not on PATH; it is part of LLVM, and without it no source is named")
+    symbolizer = make_symbolizer(faults.folder / name)
     environment = {
         # The programs that the tests start write theirs into files: a test may throw their stderr away. What was freed is
         # kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at the end of a
@@ -69,6 +68,22 @@ def suite(faults, name):
     failed = re.findall(r"^.*(?:recorded an issue|\berror:).*$", output, re.MULTILINE)
     check(done.returncode == 0, f"the suite fails under {name} sanitizer, see {name}.output: {failed[:10]}")
     return sum(int(count) for count in re.findall(r"Test run with (\d+) tests", output))
+
+
+def make_symbolizer(folder):
+    """Makes a program that names the sources of a finding, and stands in nobody's folder; returns its path.
+
+    The thread sanitizer starts it beside any program, also for what it is not to tell of. It ends soon after that program, which
+    has promised to leave no process in its folder.
+    """
+    symbolizer = shutil.which("llvm-symbolizer")
+    check(symbolizer, "llvm-symbolizer is not on PATH; it is part of LLVM, and without it no source is named")
+    folder.mkdir()
+    # The sanitizer knows it by this name.
+    program = folder / "llvm-symbolizer"
+    program.write_text(f'#!/bin/sh\ncd / && exec "{symbolizer}" "$@"\n')
+    program.chmod(0o700)
+    return program
 
 
 def mutexes():
