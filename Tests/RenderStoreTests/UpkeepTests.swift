@@ -31,6 +31,24 @@ struct UpkeepTests {
     #expect(throws: UpkeepError.self) { try other.publish() }
   }
 
+  @Test("who would write it when it was given up is refused, and does not make it anew")
+  func givenUp() throws {
+    let database = folder.path("video.sqlite")
+    try RenderStore.open(database).close()
+    let reader = try StoreReader(path: database)
+    defer { reader.close() }
+    let before = try files
+    let file = try PartialFile(for: folder.path("a"))
+    file.abandon()
+    for error in [
+      #expect(throws: UpkeepError.self) { try reader.copy(into: file) },
+      #expect(throws: UpkeepError.self) { try StoreImport(into: file) },
+    ] {
+      #expect(error?.description == "\(file.destination) was given up")
+    }
+    #expect(try files == before)
+  }
+
   @Test("what came under its name meanwhile is not written over")
   func overtaken() throws {
     let file = try PartialFile(for: folder.path("a"))

@@ -56,7 +56,7 @@ public final class PartialFile: Sendable {
   /// Writes the file to disk, has it put in its place, and writes that to disk.
   func publish(_ place: () throws(UpkeepError) -> Void) throws(UpkeepError) {
     try state.withLock { (state) throws(UpkeepError) in
-      guard state == .begun else { throw UpkeepError("\(destination) was given up") }
+      try checkBegun(state)
       guard fsync(descriptor) == 0 else {
         throw UpkeepError("\(destination) cannot be written to disk: \(reason())")
       }
@@ -64,6 +64,20 @@ public final class PartialFile: Sendable {
       state = .published
       try Self.writeFolderToDisk(of: destination)
     }
+  }
+
+  /// Runs what opens the file by its name, which it keeps meanwhile; not when it was given up.
+  ///
+  /// That would then make it anew, and leave it there.
+  func whileNamed<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
+    try state.withLock { state in
+      try checkBegun(state)
+      return try body()
+    }
+  }
+
+  private func checkBegun(_ state: State) throws(UpkeepError) {
+    guard state == .begun else { throw UpkeepError("\(destination) was given up") }
   }
 
   /// Removes what has been made, unless it has its name already.

@@ -99,13 +99,13 @@ public enum CopyStep: String, Sendable {
 extension PartialFile {
   /// Opens the file as a database.
   ///
-  /// Nobody has use for half of it, so that there is nothing to roll
-  /// back; it is on disk when it is published.
+  /// Nobody has use for half of it, so that there is nothing to roll back; it is on disk when it is
+  /// published.
   func openForWriting() throws -> DatabaseQueue {
     var configuration = Configuration()
     configuration.foreignKeysEnabled = false
     configuration.allowsUnsafeTransactions = true
-    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    let queue = try whileNamed { try DatabaseQueue(path: path, configuration: configuration) }
     try queue.inDatabase { database in
       try database.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
     }
