@@ -327,11 +327,13 @@ class Mixture:
 
     def transaction(self, count, kept):
         statements = []
-        before = ({id: dict(row) for id, row in self.renders.items()}, set(self.named))
+        before = ({id: dict(row) for id, row in self.renders.items()}, set(self.named), self.head)
         for _ in range(count):
             statement = self.statement()
             statements.append(statement)
             if statement.verdict == "change":
+                self.head += 1
+                statement.after["seq"] = self.head
                 self.renders[statement.id] = statement.after
                 if statement.after["render_id"] is not None:
                     self.named.add((statement.id, statement.after["render_id"]))
@@ -345,20 +347,18 @@ class Mixture:
                 f"should end with {statement.verdict}: {refused.get(number, 'it passed')}: {[one.sql for one in statements]}",
             )
         expected = [statement.after for statement in statements if statement.verdict == "change"] if kept else []
-        log = self.scene.log(self.head)
+        log = self.scene.log(before[2])
         check(len(log) == len(expected), f"{len(log)} changes and not {len(expected)}: {[one.sql for one in statements]}")
         for row, after in zip(log, expected):
-            found = {name: row[name] for name in after if name in row and name not in ("actor", "metadata", "seq")}
+            found = {name: row[name] for name in after if name in row and name not in ("actor", "metadata")}
             wrong = auditor.difference({name: after[name] for name in found}, found)
             check(not wrong and row["actor"] == "sql", f"the log has something else than the model: {wrong}: {[one.sql for one in statements]}")
         if not kept:
-            self.renders, self.named = before
-        self.head += len(expected)
+            self.renders, self.named, self.head = before
         id = statements[-1].id
         status = self.scene.status(id)
         wrong = auditor.difference(
-            {name: self.renders[id][column] for name, column in auditor.COLUMNS.items() if column != "seq"},
-            {name: status[name] for name, column in auditor.COLUMNS.items() if column != "seq"},
+            {name: self.renders[id][column] for name, column in auditor.COLUMNS.items()}, {name: status[name] for name in auditor.COLUMNS},
         )
         check(not wrong, f"the sidecars say something else than the model: {wrong}: {[one.sql for one in statements]}")
 
