@@ -31,7 +31,7 @@ struct BenchTests {
       ]
     )
     #expect(json["synchronous"]?.text == synchronous)
-    #expect(json["folder"]?.text == realFolder + "/")
+    #expect(json["folder"]?.text == folder.realPath + "/")
     #expect(json["sqliteVersion"]?.text?.hasPrefix("3.") == true)
     #expect(json["renderstateVersion"]?.text == RenderStateCommand.version)
     #expect(try #require(json["loadBefore"]?.double) >= 0)
@@ -76,7 +76,7 @@ struct BenchTests {
     let memory = try #require(json["memory"])
     #expect(memory.keys == ["atRestBytes", "afterLoadBytes", "loadRequests"])
     for name in memory.keys { #expect(try #require(memory[name]?.whole) > 0) }
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test("without --json it prints its heading and its table in plain lines, and progress on stderr")
@@ -86,14 +86,14 @@ struct BenchTests {
     #expect(!outcome.output.contains("\u{1B}") && !outcome.errors.contains("\u{1B}"))
     let heading = "renderstate \(RenderStateCommand.version) bench: SQLite 3."
     #expect(outcome.output.hasPrefix(heading))
-    #expect(outcome.output.contains("synchronous full\nin \(realFolder)/\n"))
+    #expect(outcome.output.contains("synchronous full\nin \(folder.realPath)/\n"))
     for title in BenchMeasure.allCases.map(\.title) + ["memory at rest", "× a commit and a line"] {
       #expect(outcome.output.contains(title), "\(title) is not told")
     }
     for step in ["0 % start to first answer", "one at a time", "notifications"] {
       #expect(outcome.errors.contains(step), "\(step) is not told")
     }
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test("the real database is neither opened nor changed, and a link to it leads to its disk")
@@ -131,7 +131,7 @@ struct BenchTests {
       #expect(!outcome.errors.contains("secret"))
       #expect(outcome.errors.split(separator: "\n").count == 1)
     }
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test(
@@ -146,7 +146,7 @@ struct BenchTests {
     #expect(try process.outputText() == "")
     let reason = try #require(process.errorText().split(separator: "\n").last)
     #expect(reason.hasPrefix("renderstate: ") && reason.contains("--database"), "\(reason)")
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test("a sidecar that dies in the middle ends it with the reason")
@@ -157,7 +157,7 @@ struct BenchTests {
     #expect(try process.exit() == .code(1))
     let errors = try process.errorText()
     #expect(errors.contains("was killed by signal 9 before its time; start the bench again"))
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test(
@@ -175,7 +175,7 @@ struct BenchTests {
     #expect(try process.outputText() == "")
     let errors = try process.errorText()
     #expect(errors.hasSuffix("\nrenderstate: stopped; nothing is left running or lying about\n"))
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test("a table that nobody reads any more ends it, and leaves nothing")
@@ -183,7 +183,7 @@ struct BenchTests {
     var launch = SidecarProcess.Launch(bench(["--duration", "20s"]))
     launch.output = .broken
     #expect(try SidecarProcess(launch).exit() == .code(128 + SIGPIPE))
-    try expectNothingLeft()
+    try folder.expectNothingLeft()
   }
 
   @Test("the table finds room in 60 columns, whatever the figures are")
@@ -218,17 +218,6 @@ struct BenchTests {
 
   private func bench(_ arguments: [String]) -> [String] {
     ["bench", "--database", folder.database] + arguments
-  }
-
-  private var realFolder: String { folder.url.resolvingSymlinksInPath().path }
-
-  /// No file in the folder, and no process on a database in it.
-  private func expectNothingLeft() throws {
-    #expect(try FileManager.default.contentsOfDirectory(atPath: realFolder) == [])
-    for process in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-      let command = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
-      #expect(command?.contains(realFolder) != true)
-    }
   }
 
   /// The processes that any thread of this one has started (proc(5)).
