@@ -66,9 +66,9 @@ public final class PartialFile: Sendable {
     }
   }
 
-  /// Runs what opens the file by its name, which it keeps meanwhile; not when it was given up.
+  /// Runs what opens the file by its name, which the file bears until that is done.
   ///
-  /// That would then make it anew, and leave it there.
+  /// - Throws: that it was given up: who opened it now would make it anew, and leave it there.
   func whileNamed<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
     try state.withLock { state in
       try checkBegun(state)
