@@ -19,42 +19,46 @@ PATIENCE = 4 * 3_600.0
 #: Tests of programs that may write small files only: the thread sanitizer maps a file of its own at the start of each, and then
 #: ends it by SIGBUS.
 SKIPPED = {"address": (), "thread": ("BackupTests/fileSizeLimit", "TransferTests/endedImport", "BenchTests/fullDisk")}
+#: By which variable each is told its options.
+VARIABLES = {"address": "ASAN_OPTIONS", "thread": "TSAN_OPTIONS"}
 #: What a sanitizer says of a finding, whatever else the tests print.
 FINDING = re.compile(r"^.*(?:(?:ERROR|WARNING): \w+Sanitizer|SUMMARY: \w+Sanitizer).*$", re.MULTILINE)
 
 
 def run(faults: Faults) -> Result:
+    unseen = mutexes()
+    suppressions = faults.folder / "suppressions"
+    suppressions.write_text("".join(f"race:{source}\n" for source in unseen))
+    # Some tests start programs without the PATH on which the symbolizer is.
+    common = f"external_symbolizer_path={make_symbolizer(faults.folder)}"
+    options = {
+        # What was freed is kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at
+        # the end of a process is no leak.
+        "address": f"{common}:detect_leaks=0:quarantine_size_mb=4",
+        "thread": f"{common}:suppressions={suppressions}",
+    }
     tests = {}
 
     def go(name):
         def work():
-            tests[name] = suite(faults, name)
+            tests[name] = suite(faults, name, options[name])
         return work
 
     # Most of the time the tests wait.
-    with faults.in_parallel(go("address"), go("thread")) as threads:
+    with faults.in_parallel(*map(go, options)) as threads:
         threads.join(patience=PATIENCE)
     return Result(
         did=f"The Swift suite under address and thread sanitizer: {tests['address']:,} and {tests['thread']:,} tests.",
-        held=f"No finding. {len(SKIPPED['thread'])} tests cannot run under the thread sanitizer, and {len(mutexes())} sources are left out of it.",
+        held=f"No finding. {len(SKIPPED['thread'])} tests cannot run under the thread sanitizer, and {len(unseen)} sources are left out of it.",
         counts=tests,
     )
 
 
-def suite(faults, name):
+def suite(faults, name, options):
     """Runs the suite under a sanitizer; returns how many tests passed."""
     reports = faults.folder / f"{name}.report"
-    suppressions = faults.folder / f"{name}.suppressions"
-    suppressions.write_text("".join(f"race:{source}\n" for source in mutexes()))
-    symbolizer = make_symbolizer(faults.folder / name)
-    environment = {
-        # The programs that the tests start write theirs into files: a test may throw their stderr away. What was freed is
-        # kept back up to 4 MB, so that the tests of how much memory is held still tell. What is not freed at the end of a
-        # process is no leak.
-        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=4:log_path={reports}",
-        # Some tests start programs without the PATH on which the symbolizer is.
-        "TSAN_OPTIONS": f"log_path={reports}:suppressions={suppressions}:external_symbolizer_path={symbolizer}",
-    }
+    # The programs that the tests start write theirs into files, too: a test may throw their stderr away.
+    environment = {VARIABLES[name]: f"{options}:log_path={reports}"}
     skipping = [word for test in SKIPPED[name] for word in ("--skip", test)]
     done = faults.command(
         "swift", "test", "--package-path", ROOT, "--scratch-path", ROOT / f".build/{name}", "--sanitize", name, *skipping, environment=environment,
@@ -67,19 +71,20 @@ def suite(faults, name):
         faults.fail_with(f"{name} sanitizer has {len(findings)} findings", findings)
     failed = re.findall(r"^.*(?:recorded an issue|\berror:).*$", output, re.MULTILINE)
     check(done.returncode == 0, f"the suite fails under {name} sanitizer, see {name}.output: {failed[:10]}")
-    return sum(int(count) for count in re.findall(r"Test run with (\d+) tests", output))
+    passed = sum(int(count) for count in re.findall(r"Test run with (\d+) tests", output))
+    check(passed > 0, f"no test has run under {name} sanitizer, see {name}.output")
+    return passed
 
 
 def make_symbolizer(folder):
-    """Makes a program that names the sources of a finding, and stands in nobody's folder; returns its path.
+    """Makes a program that names the sources of a finding, and stands in no folder of a test; returns its path.
 
     The thread sanitizer starts it beside any program, also for what it is not to tell of. It ends soon after that program, which
     has promised to leave no process in its folder.
     """
     symbolizer = shutil.which("llvm-symbolizer")
     check(symbolizer, "llvm-symbolizer is not on PATH; it is part of LLVM, and without it no source is named")
-    folder.mkdir()
-    # The sanitizer knows it by this name.
+    # The sanitizers know it by this name.
     program = folder / "llvm-symbolizer"
     program.write_text(f'#!/bin/sh\ncd / && exec "{symbolizer}" "$@"\n')
     program.chmod(0o700)
