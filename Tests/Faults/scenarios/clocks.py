@@ -62,7 +62,10 @@ def run(faults: Faults) -> Result:
 
 
 def one_round(faults, clock, database, hosts, watch):
-    """Renders with deadlines, and a clock that is set before those fall."""
+    """Renders with deadlines, and a clock that is set before those fall.
+
+    The pauses let it be set at any moment of a deadline. They wait for nothing: `Deadlines` decides what fell, and when.
+    """
     random = faults.random
     for _ in range(12):
         watch.begin(random.choice(hosts), random.choice(("queuedMs", "stallMs", "totalMs", "stallMs after totalMs")), random.randint(700, 2_500))
@@ -112,7 +115,7 @@ class WallClock:
         self.set(self.ahead + by if abs(self.ahead + by) < 30 * DAY else 0.0)
 
     def in_steps(self):
-        """As a daemon does it that sets it right bit by bit."""
+        """As a daemon does it that sets it right bit by bit, at its own pace."""
         step = self.faults.random.choice((-0.7, -0.02, 0.02, 0.3, 20.0))
         for _ in range(20):
             self.set(self.ahead + step)

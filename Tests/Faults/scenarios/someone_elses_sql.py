@@ -327,7 +327,7 @@ class Mixture:
 
     def transaction(self, count, kept):
         statements = []
-        before = ({id: dict(row) for id, row in self.renders.items()}, set(self.named), self.head)
+        renders, named, head = {id: dict(row) for id, row in self.renders.items()}, set(self.named), self.head
         for _ in range(count):
             statement = self.statement()
             statements.append(statement)
@@ -347,14 +347,14 @@ class Mixture:
                 f"should end with {statement.verdict}: {refused.get(number, 'it passed')}: {[one.sql for one in statements]}",
             )
         expected = [statement.after for statement in statements if statement.verdict == "change"] if kept else []
-        log = self.scene.log(before[2])
+        log = self.scene.log(head)
         check(len(log) == len(expected), f"{len(log)} changes and not {len(expected)}: {[one.sql for one in statements]}")
         for row, after in zip(log, expected):
             found = {name: row[name] for name in after if name in row and name not in ("actor", "metadata")}
             wrong = auditor.difference({name: after[name] for name in found}, found)
             check(not wrong and row["actor"] == "sql", f"the log has something else than the model: {wrong}: {[one.sql for one in statements]}")
         if not kept:
-            self.renders, self.named, self.head = before
+            self.renders, self.named, self.head = renders, named, head
         id = statements[-1].id
         status = self.scene.status(id)
         wrong = auditor.difference(
@@ -437,7 +437,7 @@ class Mixture:
             new["progress"] = 100.0
         else:
             new["progress"] = max(new["progress"], row["progress"])
-        # Set by the log, or by the watchdog after it.
+        # Set by the log, or by the watchdog after it; seq by `transaction`.
         for name in ("seq", "updated_at", "started_at", "deadline_at"):
             new[name] = row[name]
         return "change", new
